@@ -31,7 +31,7 @@
 #endif
 
 #define VMMCTL_COUNTERS_NAME	"vmmctl-counters"
-#define VMMCTL_COUNTERS_MAGIC	0x315352544356564dull	/* "MVVCTRS1" */
+#define VMMCTL_COUNTERS_MAGIC	0x31535254434d4d56ull	/* "VMMCTRS1" */
 #define VMMCTL_COUNTERS_VERSION	1u
 
 struct vmmctl_counters_header {
@@ -54,7 +54,7 @@ struct vmmctl_counters_header {
 	uint64_t created_ticks;		/* RDTSC at created_mono_ns */
 	char backend[16];	/* NUL-terminated, like every string here */
 	char name[32];
-	uint8_t reserved[104];
+	uint8_t reserved[120];
 };
 VMMCTL_COUNTERS_ASSERT(sizeof(struct vmmctl_counters_header) == 256);
 VMMCTL_COUNTERS_ASSERT(offsetof(struct vmmctl_counters_header, backend) == 88);
