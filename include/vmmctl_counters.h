@@ -17,6 +17,8 @@
  * same machine gets their length from its own pair of clocks:
  *   ns per tick = (CLOCK_MONOTONIC now - created_mono_ns)
  *               / (RDTSC now - created_ticks)
+ * When the machine has ended, the ended pair replaces "now", so that a saved
+ * page tells the length by itself.
  */
 #ifndef VMMCTL_COUNTERS_H
 #define VMMCTL_COUNTERS_H
@@ -54,10 +56,16 @@ struct vmmctl_counters_header {
 	uint64_t created_ticks;		/* RDTSC at created_mono_ns */
 	char backend[16];	/* NUL-terminated, like every string here */
 	char name[32];
-	uint8_t reserved[120];
+	/* Both 0 while the machine lives; stored when it is destroyed, the
+	 * ticks first, with release between. */
+	uint64_t ended_mono_ns;
+	uint64_t ended_ticks;	/* RDTSC at ended_mono_ns */
+	uint8_t reserved[104];
 };
 VMMCTL_COUNTERS_ASSERT(sizeof(struct vmmctl_counters_header) == 256);
 VMMCTL_COUNTERS_ASSERT(offsetof(struct vmmctl_counters_header, backend) == 88);
+VMMCTL_COUNTERS_ASSERT(
+    offsetof(struct vmmctl_counters_header, ended_mono_ns) == 136);
 
 enum vmmctl_counters_type {
 	VMMCTL_COUNTERS_SCALAR = 1,	/* one value that only grows */
