@@ -72,6 +72,9 @@ enum change {
 	CHANGE_RESTRICT		/* anything may have been removed or limited */
 };
 
+struct memory;
+struct seat;
+
 struct backend_ops {
 	const char *name;
 
@@ -94,11 +97,16 @@ struct backend_ops {
 	void (*space_fini)(struct vmmctl_space *s);
 	/*
 	 * The page table has changed in this range; the leaves say how (see
-	 * pt.h).  No vCPU is inside the guest with this space: the change
-	 * must hold when the next one enters.  [m]
+	 * pt.h).  After CHANGE_RESTRICT the change must hold when the next
+	 * vCPU enters; none is inside the guest with this space now.
+	 * CHANGE_ADD may find vCPUs inside, and may be deferred: a fault on a
+	 * mapped page comes back as another CHANGE_ADD.  [m]
 	 */
 	void (*space_changed)(struct vmmctl_space *s, uint64_t gva,
 	    uint64_t len, enum change change);
+
+	/* A page-table page goes back to the pool; may be NULL.  [m] */
+	void (*table_freed)(struct vmmctl_machine *m, uint64_t gpa);
 
 	/*
 	 * Registers other than c->regs live where a context last ran, its
@@ -213,7 +221,6 @@ struct vmmctl_space {
 	uint64_t root_gpa;		/* [I] */
 	uint32_t contexts;		/* [m] bound here */
 	_Atomic uint32_t parked;	/* [a] >0: nobody may enter */
-	_Atomic uint32_t changes;	/* [a] counts CHANGE_RESTRICT */
 };
 
 /* Where a context's state is loaded; part of a backend's own structure. */
@@ -233,6 +240,8 @@ struct vmmctl_context {
 	uint64_t handler, handler_sp;	/* [r] */
 	struct vmmctl_debug_regs debug;	/* [r] */
 	_Atomic uint32_t busy;		/* [a] */
+	uint64_t fill_addr, fill_rip;	/* [r] last fault on a mapped page */
+	uint32_t fills;			/* [r] how often in a row */
 	bool step;			/* [r] */
 	bool dead;			/* [r] killed by policy */
 };

@@ -29,6 +29,8 @@ void *os_fork_guard_alloc(void);
 int os_shm_create(const char *name, uint64_t size);
 void *os_shm_map(int fd, uint64_t offset, size_t size, int writable);
 void os_shm_unmap(void *p, size_t size);
+/* Nobody else may write to it from now on; best effort. */
+void os_shm_seal_readers(int fd);
 int os_fd_dup(int fd);			/* close-on-exec */
 void os_fd_close(int fd);
 /* -EACCES when fd cannot be mapped shared for that; -EINVAL: not mappable. */

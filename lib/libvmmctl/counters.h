@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * counters.h - the counters in memory, from their definition file.  A slot
+ * has one writer: vCPU slots the thread that runs it, slot 0 whoever holds
+ * the machine lock.
+ */
+#ifndef VMMCTL_COUNTERS_INTERNAL_H
+#define VMMCTL_COUNTERS_INTERNAL_H
+
+#include "internal.h"
+
+struct counter_exit {
+	_Atomic uint64_t count, time, hist[VMMCTL_COUNTERS_BUCKETS];
+};
+
+enum {
+#define EXIT(field, kind, name, column, flags, help) COUNTERS_EXIT_##kind,
+#include "../../sys/dev/vmm/vmm_counters.def"
+	COUNTERS_EXITS
+};
+
+struct counter_slot {
+#define COUNTER(field, name, unit, column, flags, help) _Atomic uint64_t field;
+#include "../../sys/dev/vmm/vmm_counters.def"
+	struct counter_exit exit[COUNTERS_EXITS];
+};
+
+struct counters {
+	int fd;
+	struct vmmctl_counters_header *page;
+	size_t size;
+};
+
+int counters_create(struct vmmctl_machine *m, const char *name);
+void counters_destroy(struct vmmctl_machine *m);
+/* Slot 0 is the machine's; a vCPU's is its index + 1. */
+struct counter_slot *counters_slot(struct vmmctl_machine *m, uint32_t n);
+/* The time spent outside the guest after an exit of that kind. */
+void counters_exit_time(struct counter_slot *s, uint32_t kind, uint64_t t);
+
+static inline void count_add(_Atomic uint64_t *c, uint64_t n)
+{
+	atomic_store_explicit(c,
+	    atomic_load_explicit(c, memory_order_relaxed) + n,
+	    memory_order_relaxed);
+}
+
+#endif

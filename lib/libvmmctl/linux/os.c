@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * os.c - the core's operating-system calls on Linux.  Knows nothing of the
+ * library's objects.
+ */
+#include "../os.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/futex.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#ifndef F_SEAL_FUTURE_WRITE
+#define F_SEAL_FUTURE_WRITE	0x0010
+#endif
+
+static uint64_t clock_ns(clockid_t id)
+{
+	struct timespec t;
+
+	if (clock_gettime(id, &t) != 0)
+		return 0;
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+uint64_t os_mono_ns(void)
+{
+	return clock_ns(CLOCK_MONOTONIC);
+}
+
+uint64_t os_real_ns(void)
+{
+	return clock_ns(CLOCK_REALTIME);
+}
+
+uint32_t os_pid(void)
+{
+	return (uint32_t)getpid();
+}
+
+uint32_t os_uid(void)
+{
+	return (uint32_t)geteuid();
+}
+
+const char *os_getenv(const char *name)
+{
+	return getenv(name);
+}
+
+void *os_pages_alloc(size_t size)
+{
+	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE,
+	    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	return p == MAP_FAILED ? NULL : p;
+}
+
+void os_pages_free(void *p, size_t size)
+{
+	if (p != NULL)
+		munmap(p, size);
+}
+
+void os_pages_discard(void *p, size_t size)
+{
+	madvise(p, size, MADV_DONTNEED);
+}
+
+void *os_fork_guard_alloc(void)
+{
+	void *p = os_pages_alloc(4096);
+
+	/* Without MADV_WIPEONFORK (before 4.14) a child must not see it. */
+	if (p != NULL && madvise(p, 4096, MADV_WIPEONFORK) != 0 &&
+	    madvise(p, 4096, MADV_DONTFORK) != 0) {
+		os_pages_free(p, 4096);
+		p = NULL;
+	}
+	return p;
+}
+
+int os_shm_create(const char *name, uint64_t size)
+{
+	int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	int err;
+
+	if (fd < 0)
+		return -errno;
+	if (ftruncate(fd, (off_t)size) != 0 ||
+	    fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW) != 0) {
+		err = -errno;
+		close(fd);
+		return err;
+	}
+	return fd;
+}
+
+void *os_shm_map(int fd, uint64_t offset, size_t size, int writable)
+{
+	void *p = mmap(NULL, size, PROT_READ | (writable ? PROT_WRITE : 0),
+	    MAP_SHARED, fd, (off_t)offset);
+
+	return p == MAP_FAILED ? NULL : p;
+}
+
+void os_shm_unmap(void *p, size_t size)
+{
+	if (p != NULL)
+		munmap(p, size);
+}
+
+void os_shm_seal_readers(int fd)
+{
+	/* Since 5.1; without it the page's readers are merely trusted. */
+	(void)fcntl(fd, F_ADD_SEALS, F_SEAL_FUTURE_WRITE | F_SEAL_SEAL);
+}
+
+int os_fd_dup(int fd)
+{
+	int d = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+
+	return d < 0 ? -errno : d;
+}
+
+void os_fd_close(int fd)
+{
+	if (fd >= 0)
+		close(fd);
+}
+
+int os_fd_check(int fd, int writable)
+{
+	struct stat st;
+	int flags = fcntl(fd, F_GETFL);
+
+	if (flags < 0)
+		return -errno;
+	if (fstat(fd, &st) != 0)
+		return -errno;
+	if (!S_ISREG(st.st_mode) && !S_ISCHR(st.st_mode))
+		return -EINVAL;
+	if ((flags & O_ACCMODE) == O_WRONLY ||
+	    (writable && (flags & O_ACCMODE) != O_RDWR))
+		return -EACCES;
+	return 0;
+}
+
+int os_pages_share(void *p, size_t size)
+{
+	int fd = os_shm_create("vmmctl-pages", size);
+	uint8_t *shared;
+
+	if (fd < 0)
+		return fd;
+	shared = os_shm_map(fd, 0, size, 1);
+	if (shared == NULL)
+		goto fail;
+	memcpy(shared, p, size);
+	os_shm_unmap(shared, size);
+	if (mmap(p, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd,
+	    0) == MAP_FAILED)
+		goto fail;
+	return fd;
+fail:
+	close(fd);
+	return -ENOMEM;
+}
+
+void os_wait(_Atomic uint32_t *word, uint32_t value)
+{
+	syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, value, NULL, NULL, 0);
+}
+
+void os_wake_all(_Atomic uint32_t *word)
+{
+	syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
+}
+
+void os_yield(void)
+{
+	sched_yield();
+}

@@ -1,0 +1,286 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * zygote.c - the program that a machine's stubs are forked from.  It is
+ * freestanding: no libc, no memory but its own few pages.  It ends when the
+ * owner's end of its socket closes, and its stubs end with it.
+ */
+#include "stub.h"
+
+#include <errno.h>
+#include <linux/audit.h>
+#include <linux/close_range.h>
+#include <linux/filter.h>
+#include <linux/prctl.h>
+#include <linux/seccomp.h>
+#include <asm/unistd.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+
+#define CODE		__attribute__((section(".text.zygote")))
+#define SA_RESTORER	0x04000000
+
+extern void stub_handler(void);
+void zygote_main(void);
+
+static long call(long nr, long a, long b, long c, long d, long e, long f)
+{
+	register long r10 __asm__("r10") = d;
+	register long r8 __asm__("r8") = e;
+	register long r9 __asm__("r9") = f;
+	long r;
+
+	__asm__ volatile("syscall" : "=a"(r)
+	    : "0"(nr), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
+	    : "rcx", "r11", "memory");
+	return r;
+}
+
+#define CALL(nr, a, b, c) \
+	call(nr, (long)(a), (long)(b), (long)(c), 0, 0, 0)
+
+static __attribute__((noreturn)) void die(int status)
+{
+	for (;;)
+		CALL(__NR_exit_group, status, 0, 0);
+}
+
+void *memset(void *p, int c, size_t n);
+void *memset(void *p, int c, size_t n)
+{
+	volatile unsigned char *b = p;
+
+	while (n-- > 0)
+		*b++ = (unsigned char)c;
+	return p;
+}
+
+/* ---- the filter that every stub inherits --------------------------------- */
+
+#define DATA(member)	offsetof(struct seccomp_data, member)
+#define LOAD(at)	BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (at))
+#define RET(action)	BPF_STMT(BPF_RET | BPF_K, (action))
+#define IF_EQ(k, t, f)	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (k), (t), (f))
+#define IF_GE(k, t, f)	BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, (k), (t), (f))
+#define ARG_LO(n)	((uint32_t)(DATA(args) + 8 * (n)))
+#define ARG_HI(n)	((uint32_t)(DATA(args) + 8 * (n) + 4))
+/* The low byte is the seat. */
+#define MASK_SEAT	BPF_STMT(BPF_ALU | BPF_AND | BPF_K, 0xffffff00u)
+
+/* The key in argument n: allowed, else trapped. */
+#define KEY_IN(n) \
+	LOAD(ARG_HI(n)), IF_EQ(key_hi, 0, 4), \
+	LOAD(ARG_LO(n)), MASK_SEAT, IF_EQ(key_lo, 0, 1), \
+	RET(SECCOMP_RET_ALLOW), RET(SECCOMP_RET_TRAP)
+#define KEY_IN_LEN 7
+
+static int install_filter(uint32_t key_hi, uint32_t key_lo)
+{
+	/*
+	 * Guest code is below STUB_HI << 32, so that its calls are trapped
+	 * by the second test.
+	 */
+	struct sock_filter f[] = {
+		LOAD(DATA(instruction_pointer) + 4),
+		IF_EQ(STUB_HI, 1, 0),
+		RET(SECCOMP_RET_TRAP),
+		LOAD(DATA(arch)),
+		IF_EQ(AUDIT_ARCH_X86_64, 1, 0),
+		RET(SECCOMP_RET_TRAP),
+		/* The zygote itself; stubs have nothing mapped there. */
+		LOAD(DATA(instruction_pointer)),
+		IF_GE(ZYGOTE_LO, 0, 2),
+		IF_GE(ZYGOTE_HI_END, 1, 0),
+		RET(SECCOMP_RET_ALLOW),
+		IF_GE(4096, 0, 1),
+		RET(SECCOMP_RET_TRAP),
+		LOAD(DATA(nr)),
+		IF_EQ(NR_NOTIFY, 0, 1),
+		RET(SECCOMP_RET_ALLOW),
+		IF_EQ(__NR_rt_sigreturn, 0, KEY_IN_LEN),
+		KEY_IN(0),
+		IF_EQ(__NR_mmap, 0, 8),
+		LOAD(ARG_HI(4)),
+		IF_EQ(key_hi, 1, 0),
+		RET(SECCOMP_RET_TRAP),
+		LOAD(ARG_HI(3)),
+		MASK_SEAT,
+		IF_EQ(key_lo, 1, 0),
+		RET(SECCOMP_RET_TRAP),
+		RET(SECCOMP_RET_ALLOW),
+		IF_EQ(__NR_munmap, 9, 0),
+		IF_EQ(__NR_mprotect, 8, 0),
+		IF_EQ(__NR_clone, 7, 0),
+		IF_EQ(__NR_recvfrom, 6, 0),
+		IF_EQ(__NR_sendmsg, 5, 0),
+		IF_EQ(__NR_seccomp, 4, 0),
+		IF_EQ(__NR_sigaltstack, 3, 0),
+		IF_EQ(__NR_close, 2, 0),
+		IF_EQ(__NR_exit, 1, 0),
+		RET(SECCOMP_RET_TRAP),
+		KEY_IN(5),
+	};
+	struct sock_fprog prog = { sizeof(f) / sizeof(f[0]), f };
+
+	if (CALL(__NR_prctl, PR_SET_NO_NEW_PRIVS, 1, 0) != 0)
+		return -EPERM;
+	return (int)CALL(__NR_seccomp, SECCOMP_SET_MODE_FILTER, 0, &prog);
+}
+
+static int install_handlers(void)
+{
+	static const int signals[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL,
+	    SIGTRAP, SIGSYS, SIGALRM };
+	struct {
+		void (*handler)(void);
+		unsigned long flags;
+		void (*restorer)(void);
+		unsigned long mask;
+	} sa = { stub_handler, SA_SIGINFO | SA_ONSTACK | SA_RESTORER,
+	    stub_handler, ~0ul };
+
+	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++) {
+		long r = call(__NR_rt_sigaction, signals[i], (long)&sa, 0, 8,
+		    0, 0);
+
+		if (r != 0)
+			return (int)r;
+	}
+	return 0;
+}
+
+/* ---- requests -------------------------------------------------------------- */
+
+static uint64_t key;
+static struct zygote_request request;
+static struct zygote_reply reply;
+static struct {
+	struct cmsghdr head;
+	int fd;
+	int pad;
+} control;
+
+/* One request; a descriptor that came with it is FD_PASSED then. */
+static int receive(void)
+{
+	struct iovec iov = { &request, sizeof(request) };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1,
+	    .msg_control = &control, .msg_controllen = sizeof(control) };
+	long n;
+
+	control.fd = -1;
+	do {
+		n = CALL(__NR_recvmsg, FD_SOCKET, &msg, MSG_CMSG_CLOEXEC);
+	} while (n == -EINTR);
+	if (n != sizeof(request))
+		return -1;
+	if (msg.msg_controllen >= sizeof(struct cmsghdr) + sizeof(int) &&
+	    control.head.cmsg_type == SCM_RIGHTS && control.fd != FD_PASSED) {
+		CALL(__NR_dup2, control.fd, FD_PASSED, 0);
+		CALL(__NR_close, control.fd, 0, 0);
+	}
+	return 0;
+}
+
+static void *map(unsigned long at, size_t size, int prot, long offset)
+{
+	return (void *)call(__NR_mmap, (long)at, (long)size, prot,
+	    MAP_SHARED | MAP_FIXED, FD_ARENA, offset);
+}
+
+/* In the child: keep what a stub keeps, and go there. */
+static __attribute__((noreturn)) void become_stub(int parent)
+{
+	uint32_t seats = request.seats;
+
+	CALL(__NR_prctl, PR_SET_PDEATHSIG, SIGKILL, 0);
+	if (CALL(__NR_getppid, 0, 0, 0) != parent)
+		die(1);
+	for (uint32_t i = 0; i < seats; i++) {
+		long at = (long)(request.slot + i) * STUB_SLOT_SIZE;
+		unsigned long ops = STUB_OPS + (unsigned long)i * STUB_OPS_SIZE;
+		unsigned long frame = STUB_FRAME +
+		    (unsigned long)i * STUB_FRAME_SIZE;
+
+		if (map(ops, STUB_OPS_SIZE, PROT_READ, at) != (void *)ops ||
+		    map(frame, STUB_FRAME_SIZE, PROT_READ | PROT_WRITE,
+		    at + STUB_OPS_SIZE) != (void *)frame)
+			die(2);
+	}
+	if (seats > 1)
+		CALL(__NR_dup2, FD_PASSED, FD_SOCKET, 0);
+	CALL(__NR_close, FD_PASSED, 0, 0);
+	CALL(__NR_close, FD_ARENA, 0, 0);
+	__asm__ volatile("jmp stub_start"
+	    : : "a"(key), "D"((unsigned long)seats) : "memory");
+	__builtin_unreachable();
+}
+
+static int start(void)
+{
+	int err;
+
+	key = request.key;
+	if (CALL(__NR_dup2, FD_PASSED, FD_ARENA, 0) != FD_ARENA)
+		return -EBADF;
+	err = install_handlers();
+	if (err == 0)
+		err = install_filter((uint32_t)(key >> 32), (uint32_t)key);
+	request.key = 0;
+	return err;
+}
+
+static int serve(int self)
+{
+	long r;
+
+	switch (request.kind) {
+	case ZYGOTE_START:
+		return start();
+	case ZYGOTE_MEMORY:
+		r = CALL(__NR_dup2, FD_PASSED, FD_MEM + request.index, 0);
+		return r < 0 ? (int)r : 0;
+	case ZYGOTE_FORGET:
+		return (int)CALL(__NR_close, FD_MEM + request.index, 0, 0);
+	case ZYGOTE_FORK:
+		r = CALL(__NR_fork, 0, 0, 0);
+		if (r == 0)
+			become_stub(self);
+		return (int)r;
+	case ZYGOTE_KILL:
+		/* Not reaped before: the number is still that process's. */
+		CALL(__NR_kill, request.pid, SIGKILL, 0);
+		r = call(__NR_wait4, request.pid, 0, 0, 0, 0, 0);
+		return r < 0 ? (int)r : 0;
+	default:
+		return -EINVAL;
+	}
+}
+
+__attribute__((used)) void zygote_main(void)
+{
+	int self = (int)CALL(__NR_getpid, 0, 0, 0);
+
+	CALL(__NR_close_range, FD_ARENA, ~0u, 0);
+	for (int fd = 0; fd < FD_SOCKET; fd++)
+		CALL(__NR_close, fd, 0, 0);
+	CALL(__NR_setsid, 0, 0, 0);
+	while (receive() == 0) {
+		reply.kind = request.kind;
+		reply.result = serve(self);
+		CALL(__NR_close, FD_PASSED, 0, 0);
+		if (call(__NR_sendto, FD_SOCKET, (long)&reply, sizeof(reply),
+		    MSG_NOSIGNAL, 0, 0) != sizeof(reply))
+			break;
+	}
+	die(0);
+}
+
+__asm__(
+"	.section .text.start, \"ax\"\n"
+"	.globl _start\n"
+"_start:	xor	%ebp, %ebp\n"
+"	and	$-16, %rsp\n"
+"	call	zygote_main\n"
+"	hlt\n"
+"	.text\n");
