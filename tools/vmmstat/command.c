@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Counting over a command: its machines and those of its descendants are
+ * sought again and again while it runs.  A page that was found once is kept
+ * open, so that it can be read when everybody else is gone.
+ */
+#include "choose.h"
+#include "follow.h"
+
+#include <err.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <sys/prctl.h>
+#include <sys/wait.h>
+
+#define STATUS_CANNOT_RUN	126
+#define STATUS_NOT_FOUND	127
+#define STATUS_SIGNAL		128
+
+/* Look this often at least, and spend no more than a 20th of the time. */
+#define STEP_MIN_NS		1000000u
+#define STEP_MAX_NS		100000000u
+#define STEP_FACTOR		20u
+
+/* What the command inherits as it was. */
+struct inherited {
+	sigset_t mask;
+	void (*on_int)(int), (*on_quit)(int);
+};
+
+static pid_t start(char **argv, const struct inherited *old)
+{
+	pid_t pid = fork();
+
+	if (pid < 0)
+		err(EXIT_SYSTEM, "fork");
+	if (pid > 0)
+		return pid;
+	signal(SIGINT, old->on_int);
+	signal(SIGQUIT, old->on_quit);
+	sigprocmask(SIG_SETMASK, &old->mask, NULL);
+	execvp(argv[0], argv);
+	warn("%s", argv[0]);
+	_exit(errno == ENOENT ? STATUS_NOT_FOUND : STATUS_CANNOT_RUN);
+}
+
+/* Reap what has ended; 1 when the command has, and *status is its own. */
+static int reap(pid_t command, int *status)
+{
+	int done = 0, s;
+	pid_t pid;
+
+	while ((pid = waitpid(-1, &s, WNOHANG)) > 0) {
+		if (pid != command)
+			continue;
+		*status = WIFSIGNALED(s) ? STATUS_SIGNAL + WTERMSIG(s) :
+		    WEXITSTATUS(s);
+		done = 1;
+	}
+	return done;
+}
+
+/* Machines that have ended need no descriptor any more. */
+static void read_last(struct machines *set)
+{
+	char why[256];
+
+	for (size_t i = 0; i < set->count;) {
+		struct machine *m = set->list[i];
+
+		if (m->ended && m->page.fd >= 0) {
+			if (machine_sample(m, why, sizeof(why)) < 0) {
+				warnx("%s: %s", m->id != NULL ? m->id : "?",
+				    why);
+				machines_drop(set, i);
+				continue;
+			}
+			machine_freeze(m);
+		}
+		i++;
+	}
+}
+
+static void watch(struct machines *set, pid_t command, const sigset_t *child,
+    int *status)
+{
+	do {
+		uint64_t start_ns = clock_mono_ns(), step;
+		struct timespec ts;
+
+		machines_scan(set, MACHINES_DESCENDANTS, NULL, 0);
+		read_last(set);
+		step = (clock_mono_ns() - start_ns) * STEP_FACTOR;
+		if (step < STEP_MIN_NS)
+			step = STEP_MIN_NS;
+		if (step > STEP_MAX_NS)
+			step = STEP_MAX_NS;
+		ts.tv_sec = 0;
+		ts.tv_nsec = (long)step;
+		/* The command's end cuts the wait short. */
+		sigtimedwait(child, NULL, &ts);
+	} while (!reap(command, status));
+}
+
+static void prepare(sigset_t *child, struct inherited *old)
+{
+	/* Daemons of the command stay our descendants. */
+	prctl(PR_SET_CHILD_SUBREAPER, 1);
+	/* What the terminal sends is for the command. */
+	old->on_int = signal(SIGINT, SIG_IGN);
+	old->on_quit = signal(SIGQUIT, SIG_IGN);
+	/* It may be ignored by inheritance; then there was nothing to reap. */
+	signal(SIGCHLD, SIG_DFL);
+	sigemptyset(child);
+	sigaddset(child, SIGCHLD);
+	sigprocmask(SIG_BLOCK, child, &old->mask);
+}
+
+int follow_command(const struct options *o, struct output *out)
+{
+	struct machines set;
+	struct inherited old;
+	sigset_t child;
+	int status = 0;
+	size_t shown;
+	pid_t command;
+
+	machines_init(&set);
+	prepare(&child, &old);
+	command = start(o->command, &old);
+	follow_raise_limit();
+	watch(&set, command, &child, &status);
+	choose_mark(&set, o);
+	follow_sample(&set);
+	shown = follow_show(&set, out);
+	if (shown == 0 && status == 0) {
+		warnx("%s made no machine%s", o->command[0],
+		    o->machine_count > 0 ? " of that name" : "");
+		status = EXIT_NOTHING;
+	}
+	machines_fini(&set);
+	return status;
+}

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * follow.h - the two ways to take samples: at a pace, and over a command.
+ */
+#ifndef VMMSTAT_FOLLOW_H
+#define VMMSTAT_FOLLOW_H
+
+#include "output.h"
+
+/* Both return the exit code. */
+int follow(const struct options *o, struct output *out);
+int follow_command(const struct options *o, struct output *out);
+
+/*
+ * Sample the chosen machines, and show them.  One that cannot be read is
+ * complained about and marked ended.  Returns how many were shown.
+ */
+size_t follow_sample(struct machines *set);
+size_t follow_show(struct machines *set, struct output *out);
+
+/* Every machine takes a descriptor. */
+void follow_raise_limit(void);
+
+#endif
