@@ -1,0 +1,91 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause
+# Every way to end has its exit code and a sentence that names the cure.
+. "$(dirname "$0")/tap.sh"
+
+hold one header.name=one$u
+"$mkpage" -o "$scratch/page" header.name=saved
+
+run -m one$u
+ok "0: a machine is shown" is $code 0
+ok "and nothing is complained about" quiet
+run --help
+ok "0: help" is $code 0
+run --version
+ok "0: version" is $code 0
+
+for wrong in -x "-p x" "-p 0" "-p -1" "-f (" "-m" "1 0" "1 x" "1 2 3" "x" \
+    "0" "-1" "nan" "1e99" "--json --csv" "-l 1" "-l -e" "-l -f x" \
+    "-m one$u -k nonesuch" "-m one$u -e -k nonesuch" "-l -k nonesuch" \
+    "-m one$u -f . -k nonesuch" "-f a -f b" "--" "1 -- true" "-l -- true" \
+    "-p 1 -- true"; do
+	# shellcheck disable=SC2086
+	run $wrong
+	ok "1: vmmstat $wrong" is $code 1
+	ok "in words" test -s "$scratch/err"
+done
+run -m one$u -k nonesuch
+ok "a wrong key lists the right ones" err 'known are.*p99'
+
+run -m nonesuch
+ok "2: no machine of that name" is $code 2
+ok "-l is named as the cure" err 'vmmstat -l'
+run -m 1.99
+ok "2: no machine of that id" is $code 2
+run -p $$
+ok "2: a process without machines" is $code 2
+ok "which says so" err "process $$ has no machine"
+run -p 2147483647
+ok "2: no such process" is $code 2
+run -m "$scratch/none"
+ok "2: no such file" is $code 2
+ok "the file is named once" err '^[^:]*: [^:]*/none: No such file'
+run -m /dev/null
+ok "2: not a regular file" is $code 2
+head -c 300 "$scratch/page" >"$scratch/cut"
+run -m "$scratch/cut"
+ok "2: a truncated page" is $code 2
+ok "which says so" err 'truncated'
+"$mkpage" -o "$scratch/new" header.version=9
+run -m "$scratch/new"
+ok "2: a newer format" is $code 2
+ok "an update is the cure" err 'update it'
+
+if [ "$(id -u)" -eq 0 ] && setpriv --reuid=65534 true 2>/dev/null; then
+	cp "$vmmstat" "$scratch/vmmstat"
+	as_nobody="setpriv --reuid=65534 --regid=65534 --clear-groups"
+	chmod 600 "$scratch/page"
+	for denied in "-p $one" "-m $one.1" "-m $scratch/page"; do
+		# shellcheck disable=SC2086
+		$as_nobody "$scratch/vmmstat" $denied >"$scratch/out" \
+			2>"$scratch/err"
+		ok "3: vmmstat $denied" is $? 3
+	done
+	$as_nobody "$scratch/vmmstat" -p "$one" 2>"$scratch/err"
+	ok "root is the cure" err 'root'
+else
+	skip "3: permission" "needs root and setpriv"
+fi
+
+hold brief -w 500 header.name=brief$u
+run -m brief$u 0.2 50
+ok "4: the machine ended" is $code 4
+ok "which is said" err "$brief.1 has ended"
+hold brief -w 500
+run -p "$brief" 0.2
+ok "4: the process ended" is $code 4
+hold brief -w 300 header.name=brief$u
+run -m brief$u 0.2 2
+ok "0: it ended, but all samples were taken" is $code 0
+"$mkpage" -o "$scratch/ended" header.ended_mono_ns=0xfffffffffffffff \
+	header.ended_ticks=1
+run -m "$scratch/ended" 0.1
+ok "4: a saved page of a machine that ended" is $code 4
+
+run -m one$u -o /nowhere/file
+ok "5: the output cannot be written" is $code 5
+if [ -e /dev/full ]; then
+	run -m one$u -o /dev/full
+	ok "5: no space for the output" is $code 5
+fi
+finish
