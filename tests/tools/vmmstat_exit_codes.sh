@@ -74,6 +74,11 @@ ok "which is said" err "$brief.1 has ended"
 hold brief -w 500
 run -p "$brief" 0.2
 ok "4: the process ended" is $code 4
+hold brief -w 500
+start=$(date +%s)
+run -p "$brief" 20
+ok "4: it ended in a long wait" is $code 4
+ok "which that cuts short" test $(($(date +%s) - start)) -lt 10
 hold brief -w 300 header.name=brief$u
 run -m brief$u 0.2 2
 ok "0: it ended, but all samples were taken" is $code 0

@@ -4,12 +4,14 @@
 
 #include <err.h>
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <time.h>
 
 #include <sys/resource.h>
 
 #define WHY_SIZE	256
+#define NS_PER_S	1000000000u
 
 size_t follow_sample(struct machines *set)
 {
@@ -83,28 +85,48 @@ static void drop_ended(struct machines *set, int tell)
 	}
 }
 
-/* Sleep until *next, and set it one step further. */
-static void pace(struct timespec *next, uint64_t step_ns)
+/* Is there a chosen machine whose process still is? */
+static int somebody_is_left(const struct machines *set)
 {
-	next->tv_sec += (time_t)(step_ns / 1000000000u);
-	next->tv_nsec += (long)(step_ns % 1000000000u);
-	if (next->tv_nsec >= 1000000000) {
-		next->tv_nsec -= 1000000000;
-		next->tv_sec++;
+	for (size_t i = 0; i < set->count; i++) {
+		const struct machine *m = set->list[i];
+
+		if (m->chosen && (m->from_path || kill(m->pid, 0) == 0 ||
+		    errno != ESRCH))
+			return 1;
 	}
-	while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, next, NULL) ==
-	    EINTR)
-		;
+	return 0;
+}
+
+/*
+ * Sleep until *next, and set it one step further.  When there is a target,
+ * its end cuts a long wait short.
+ */
+static void pace(uint64_t *next, uint64_t step_ns,
+    const struct machines *target)
+{
+	uint64_t now = clock_mono_ns();
+
+	*next += step_ns;
+	while (now < *next && (target == NULL || somebody_is_left(target))) {
+		uint64_t left = *next - now;
+		uint64_t nap = left < NS_PER_S ? left : NS_PER_S;
+		struct timespec ts = {
+			(time_t)(nap / NS_PER_S), (long)(nap % NS_PER_S)
+		};
+
+		clock_nanosleep(CLOCK_MONOTONIC, 0, &ts, NULL);
+		now = clock_mono_ns();
+	}
 }
 
 static int samples(struct machines *set, const struct options *o,
     struct output *out)
 {
 	int has_target = o->machine_count > 0 || o->pid_count > 0;
-	struct timespec next;
+	uint64_t next = clock_mono_ns();
 	size_t n;
 
-	clock_gettime(CLOCK_MONOTONIC, &next);
 	for (uint64_t i = 1;; i++) {
 		choose_mark(set, o);
 		n = follow_sample(set);
@@ -114,7 +136,7 @@ static int samples(struct machines *set, const struct options *o,
 		drop_ended(set, 1);
 		if (choose_mark(set, o) == 0 && has_target)
 			return EXIT_ENDED;
-		pace(&next, o->wait_ns);
+		pace(&next, o->wait_ns, has_target ? set : NULL);
 		look(set, o);
 	}
 }
