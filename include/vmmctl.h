@@ -33,6 +33,9 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+#if defined(__GNUC__)
+#pragma GCC visibility push(default)
+#endif
 
 #define VMMCTL_API_VERSION	1
 #define VMMCTL_PAGE_SIZE	4096u
@@ -418,6 +421,9 @@ int vmmctl_machine_counters(struct vmmctl_machine *m);
 int vmmctl_machine_counter(struct vmmctl_machine *m, const char *name,
     uint64_t *value);
 
+#if defined(__GNUC__)
+#pragma GCC visibility pop
+#endif
 #ifdef __cplusplus
 }
 #endif

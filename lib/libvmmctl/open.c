@@ -126,12 +126,10 @@ static int open_best(struct vmmctl *v)
 		err = try_open(v, ops, "");
 		if (err == 0 && i + 1 < NBACKENDS &&
 		    v->info.exit_ns > SLOW_EXIT_NS) {
-			if (n < sizeof(reason))
-				n += (size_t)snprintf(reason + n,
-				    sizeof(reason) - n, "%s%s: an exit costs "
-				    "%llu ns, more than proc's",
-				    n == 0 ? "" : "; ", ops->name,
-				    (unsigned long long)v->info.exit_ns);
+			n += (size_t)snprintf(reason + n, sizeof(reason) - n,
+			    "%s: an exit costs %llu ns, more than proc's; ",
+			    ops->name, (unsigned long long)v->info.exit_ns);
+			n = n < sizeof(reason) ? n : sizeof(reason) - 1;
 			ops->close(v);
 			continue;
 		}
@@ -140,9 +138,10 @@ static int open_best(struct vmmctl *v)
 			    n == 0 ? "the best that was tried" : reason);
 			return 0;
 		}
-		if (n < sizeof(reason))
-			n += (size_t)snprintf(reason + n, sizeof(reason) - n,
-			    "%s%s: %s", n == 0 ? "" : "; ", ops->name, v->why);
+		n += copy_string(reason + n, sizeof(reason) - n, v->why);
+		n = n < sizeof(reason) ? n : sizeof(reason) - 1;
+		n += copy_string(reason + n, sizeof(reason) - n, "; ");
+		n = n < sizeof(reason) ? n : sizeof(reason) - 1;
 	}
 	copy_string(v->why, sizeof(v->why), reason);
 	return err;

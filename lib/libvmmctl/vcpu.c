@@ -184,15 +184,16 @@ out:
 	return err;
 }
 
+/* Only while entered: a seat may be taken away from who is outside. */
 static bool seated(const struct vmmctl_vcpu *v,
     const struct vmmctl_context *c)
 {
-	return c->seat != NULL && c->seat->vcpu == v;
+	return c->seat != NULL && c->seat->vcpu == v && !c->seat->dead;
 }
 
 /* Into the guest and out again, unless somebody wants us outside. */
 static int enter(struct vmmctl_vcpu *v, struct vmmctl_context *c,
-    struct event *ev)
+    struct event *ev, bool *unseated)
 {
 	struct vmmctl_space *s = c->space;
 	uint64_t start = 0, deadline = 0, t;
@@ -205,6 +206,13 @@ static int enter(struct vmmctl_vcpu *v, struct vmmctl_context *c,
 		goto out;
 	if (atomic_load(&v->kicked) != 0)
 		goto out;
+	*unseated = !seated(v, c);
+	if (*unseated)
+		goto out;
+	if (v->last != s) {
+		count_add(&v->counters->space_switches, 1);
+		v->last = s;
+	}
 	if (v->budget_set & VMMCTL_BUDGET_TIME) {
 		start = os_mono_ns();
 		deadline = start + v->budget_ns;
@@ -267,28 +275,20 @@ static int run_once(struct vmmctl_vcpu *v, struct vmmctl_context *c,
     struct vmmctl_exit *e)
 {
 	struct event ev = { .type = EVENT_KICK };
+	bool unseated = false;
 	struct step st;
 	int r;
 
-	if (!seated(v, c)) {
-		r = take_seat(v, c);
-		if (r != 0)
-			return r;
-	}
-	if (v->last != c->space) {
-		count_add(&v->counters->space_switches, 1);
-		v->last = c->space;
-	}
 	if (step_begin(c, &st)) {
 		ev = (struct event){ .type = EVENT_VECTOR, .vector = VEC_DB,
 		    .dr6 = VMMCTL_DR6_BS };
 	} else {
-		r = enter(v, c, &ev);
-		if (r != 0) {
-			step_end(c, &st, &(struct event){ .type = EVENT_KICK });
-			return r;
-		}
+		r = enter(v, c, &ev, &unseated);
 		step_end(c, &st, &ev);
+		if (r == 0 && unseated)
+			r = take_seat(v, c);
+		if (r != 0 || unseated)
+			return r;
 	}
 	c->regs.rflags = (c->regs.rflags & ~RFLAGS_RF) | RFLAGS_IF |
 	    RFLAGS_FIXED;

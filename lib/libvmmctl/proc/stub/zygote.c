@@ -260,7 +260,10 @@ static int serve(int self)
 __attribute__((used)) void zygote_main(void)
 {
 	int self = (int)CALL(__NR_getpid, 0, 0, 0);
+	const uint64_t none = 0;
 
+	/* The owner has blocked all for the sake of its own handlers. */
+	call(__NR_rt_sigprocmask, SIG_SETMASK, (long)&none, 0, 8, 0, 0);
 	CALL(__NR_close_range, FD_ARENA, ~0u, 0);
 	for (int fd = 0; fd < FD_SOCKET; fd++)
 		CALL(__NR_close, fd, 0, 0);

@@ -1,0 +1,274 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * backend.c - the backend proc: what it needs of the host, and its table.
+ */
+#include "../machine.h"
+#include "../os.h"
+#include "proc.h"
+
+#include <cpuid.h>
+#include <errno.h>
+#include <linux/seccomp.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <sys/syscall.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#define HWCAP2_FSGSBASE_BIT	(1ul << 1)
+#define XFEATURES_PERMISSION	(3ull << 17)	/* AMX must be asked for */
+
+static bool kernel_at_least(unsigned major, unsigned minor)
+{
+	unsigned have[2] = { 0, 0 };
+	struct utsname u;
+	const char *p;
+	int i = 0;
+
+	if (uname(&u) != 0)
+		return false;
+	for (p = u.release; i < 2 && *p != '\0'; p++) {
+		if (*p >= '0' && *p <= '9')
+			have[i] = have[i] * 10 + (unsigned)(*p - '0');
+		else
+			i++;
+	}
+	return have[0] > major || (have[0] == major && have[1] >= minor);
+}
+
+/* The state components that a process has without asking for more. */
+static void xsave_facts(struct vmmctl_info *info)
+{
+	uint32_t lo, hi;
+
+	__asm__ volatile("xgetbv" : "=a"(lo), "=d"(hi) : "c"(0));
+	info->xsave_mask = ((uint64_t)hi << 32 | lo) & ~XFEATURES_PERMISSION;
+	info->xsave_size = 576;
+	for (unsigned i = 2; i < 63; i++) {
+		unsigned len, at, ecx, edx;
+
+		if ((info->xsave_mask >> i & 1) == 0)
+			continue;
+		__cpuid_count(0xd, i, len, at, ecx, edx);
+		if (at + len > info->xsave_size)
+			info->xsave_size = at + len;
+	}
+}
+
+static int check_host(struct vmmctl *v)
+{
+	const uint32_t notif = SECCOMP_RET_USER_NOTIF;
+	unsigned a, b, c, d;
+
+	__cpuid(1, a, b, c, d);
+	if ((c & bit_OSXSAVE) == 0)
+		return vmmctl_fail(v, -ENOTSUP, "proc: the processor has no "
+		    "XSAVE");
+	if ((getauxval(AT_HWCAP2) & HWCAP2_FSGSBASE_BIT) == 0)
+		return vmmctl_fail(v, -ENOTSUP, "proc: ring 3 has no WRFSBASE; "
+		    "needs a processor of 2012 or later and Linux 5.9");
+	if (syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &notif) != 0)
+		return vmmctl_fail(v, -ENOTSUP, "proc: the kernel has no "
+		    "seccomp filters with notification (CONFIG_SECCOMP_FILTER, "
+		    "Linux 5.0)");
+	return 0;
+}
+
+static int proc_open(struct vmmctl *v, const char *option)
+{
+	struct vmmctl_info *info = &v->info;
+	struct proc *p;
+	int err;
+
+	if (*option != '\0' && strcmp(option, "seccomp") != 0)
+		return vmmctl_fail(v, -EINVAL, "backend proc has the option "
+		    "seccomp, not \"%s\"", option);
+	err = check_host(v);
+	if (err != 0)
+		return err;
+	p = vmmctl_zalloc(v, sizeof(*p));
+	if (p == NULL)
+		return vmmctl_fail(v, -ENOMEM, "no memory for the backend");
+	p->notif_sync = kernel_at_least(6, 6);
+	p->notif_hangup = kernel_at_least(6, 11);
+	v->backend_data = p;
+	strcpy(info->variant, "seccomp");
+	info->caps = VMMCTL_CAP_FSGSBASE;
+	info->gva_limit = STUB_GVA_LIMIT;
+	info->gpa_limit = 1ull << 46;
+	info->max_vcpus = STUB_MAX_SEATS;
+	xsave_facts(info);
+	return 0;
+}
+
+static void proc_close(struct vmmctl *v)
+{
+	vmmctl_free(v, v->backend_data);
+	v->backend_data = NULL;
+}
+
+static int proc_machine_init(struct vmmctl_machine *m)
+{
+	struct proc_machine *pm = vmmctl_zalloc(m->v, sizeof(*pm));
+	int err;
+
+	if (pm == NULL)
+		return vmmctl_fail(m->v, -ENOMEM, "no memory for a machine");
+	m->backend_data = pm;
+	pm->socket = pm->arena = -1;
+	list_init(&pm->stubs);
+	list_init(&pm->idle);
+	err = zygote_start(m);
+	if (err != 0) {
+		zygote_stop(m);
+		vmmctl_free(m->v, pm);
+	}
+	return err;
+}
+
+static void proc_machine_fini(struct vmmctl_machine *m)
+{
+	struct proc_machine *pm = m->backend_data;
+
+	stubs_retire(m);
+	zygote_stop(m);
+	vmmctl_free(m->v, pm);
+}
+
+static int add_file(struct vmmctl_machine *m, struct backing *b)
+{
+	struct proc_machine *pm = m->backend_data;
+	struct zygote_request q = { .kind = ZYGOTE_MEMORY };
+	uint32_t i = 0;
+	int err;
+
+	while (i < STUB_MAX_MEM && pm->files[i].b != NULL)
+		i++;
+	if (i == STUB_MAX_MEM)
+		return vmmctl_fail(m->v, -ENOSPC, "a machine of backend proc "
+		    "has at most %u memory objects", STUB_MAX_MEM);
+	if (b->fd < 0) {
+		int fd = os_pages_share(b->hva, b->len);
+
+		if (fd < 0)
+			return vmmctl_fail(m->v, fd, "the caller's pages "
+			    "cannot be moved into a shared-memory file");
+		b->fd = fd;
+		b->offset = 0;
+	}
+	/* A new stub has all the files; the ones there are lack this one. */
+	stubs_retire(m);
+	q.index = i;
+	err = zygote_call(m, &q, b->fd, NULL);
+	if (err != 0)
+		return vmmctl_fail(m->v, err, "the descriptor cannot be "
+		    "handed to the guests' parent (error %d)", -err);
+	pm->files[i].b = b;
+	pm->files[i].ranges = 0;
+	b->index = i;
+	return 0;
+}
+
+static int proc_memory_add(struct vmmctl_machine *m, struct memory *r)
+{
+	struct proc_machine *pm = m->backend_data;
+	int err = 0;
+
+	if (pm->files[r->b->index].b != r->b)
+		err = add_file(m, r->b);
+	if (err == 0)
+		pm->files[r->b->index].ranges++;
+	return err;
+}
+
+static void proc_memory_remove(struct vmmctl_machine *m, struct memory *r)
+{
+	struct proc_machine *pm = m->backend_data;
+	struct zygote_request q = { .kind = ZYGOTE_FORGET,
+	    .index = r->b->index };
+
+	if (--pm->files[r->b->index].ranges != 0)
+		return;
+	/* No stub may keep the descriptor of memory that is gone. */
+	stubs_retire(m);
+	pm->files[r->b->index].b = NULL;
+	zygote_call(m, &q, -1, NULL);
+}
+
+static int proc_space_init(struct vmmctl_space *s)
+{
+	s->backend_data = vmmctl_zalloc(s->m->v, sizeof(struct proc_space));
+	return s->backend_data != NULL ? 0 :
+	    vmmctl_fail(s->m->v, -ENOMEM, "no memory for a space");
+}
+
+static void proc_space_fini(struct vmmctl_space *s)
+{
+	struct proc_space *ps = s->backend_data;
+
+	if (ps->stub != NULL)
+		stub_release(ps->stub, true);
+	queue_fini(s);
+	vmmctl_free(s->m->v, ps);
+}
+
+static void proc_space_changed(struct vmmctl_space *s, uint64_t gva,
+    uint64_t len, enum change change)
+{
+	(void)change;
+	queue_changed(s, gva, len);
+}
+
+static int proc_seat(struct vmmctl_vcpu *v, struct vmmctl_context *c,
+    struct seat **out)
+{
+	struct proc_seat *seat;
+	int err = stub_seat(v, c->space, &seat);
+
+	if (err == 0)
+		*out = &seat->seat;
+	return err;
+}
+
+static int proc_vcpu_init(struct vmmctl_vcpu *v)
+{
+	v->backend_data = vmmctl_zalloc(v->m->v, sizeof(struct proc_vcpu));
+	return v->backend_data != NULL ? 0 :
+	    vmmctl_fail(v->m->v, -ENOMEM, "no memory for a vCPU");
+}
+
+static void proc_vcpu_fini(struct vmmctl_vcpu *v)
+{
+	struct proc_machine *pm = v->m->backend_data;
+	struct link *l;
+
+	LIST_EACH(l, &pm->stubs) {
+		struct stub *stub = LIST_ITEM(l, struct stub, link);
+
+		for (uint32_t i = 0; i < stub->nseats; i++)
+			if (stub->seats[i].seat.vcpu == v)
+				stub->seats[i].seat.vcpu = NULL;
+	}
+	vmmctl_free(v->m->v, v->backend_data);
+}
+
+const struct backend_ops backend_proc = {
+	.name = "proc",
+	.open = proc_open,
+	.close = proc_close,
+	.machine_init = proc_machine_init,
+	.machine_fini = proc_machine_fini,
+	.memory_add = proc_memory_add,
+	.memory_remove = proc_memory_remove,
+	.space_init = proc_space_init,
+	.space_fini = proc_space_fini,
+	.space_changed = proc_space_changed,
+	.seat = proc_seat,
+	.xsave_load = frame_xsave_load,
+	.xsave_save = frame_xsave_save,
+	.vcpu_init = proc_vcpu_init,
+	.vcpu_fini = proc_vcpu_fini,
+	.enter = proc_enter,
+	.kick = proc_kick,
+};

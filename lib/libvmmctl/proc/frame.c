@@ -1,0 +1,267 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * frame.c - the signal frame as a register file: where it is, what is in it,
+ * what the signal was about.  A guest can write to the frame of its own stub:
+ * nothing read here may be used as an address or a size.
+ */
+#include "proc.h"
+
+#include <errno.h>
+#include <linux/audit.h>
+#include <stddef.h>
+#include <string.h>
+#include <ucontext.h>
+
+#define USER_CS		0x33u
+#define USER_SS		0x2bull
+#define VSYSCALL	0xffffffffff600000ull
+#define XSAVE_SW	464u		/* struct _fpx_sw_bytes */
+#define XSAVE_MAGIC1	0x46505853u
+#define LEGACY_SIZE	512u
+#define SS_AUTODISARM_FLAG (1u << 31)
+
+#ifndef SYS_SECCOMP
+#define SYS_SECCOMP	1
+#endif
+#ifndef TRAP_TRACE
+#define TRAP_TRACE	2
+#endif
+
+/* As the kernel lays it out; glibc's has the older, smaller sigset. */
+struct kernel_ucontext {
+	uint64_t flags, link;
+	uint64_t stack_sp;
+	uint32_t stack_flags, pad;
+	uint64_t stack_size;
+	uint64_t gregs[23];
+	uint64_t fpstate, reserved[8];
+	uint64_t sigmask;
+};
+
+struct sw_bytes {
+	uint32_t magic1, extended_size;
+	uint64_t xfeatures;
+	uint32_t xstate_size, pad[7];
+};
+
+static uint64_t frame_address(const struct proc_seat *seat)
+{
+	return STUB_FRAME + (uint64_t)seat->index * STUB_FRAME_SIZE;
+}
+
+static struct kernel_ucontext *ucontext(struct proc_seat *seat)
+{
+	return (struct kernel_ucontext *)(void *)(seat->frame + seat->uc);
+}
+
+/* Offset of a stub address in the frame, if size bytes are there. */
+static int offset_of(const struct proc_seat *seat, uint64_t at, size_t size,
+    uint32_t *offset)
+{
+	uint64_t off = at - frame_address(seat);
+
+	if (off > STUB_FRAME_SIZE - size || (off & 7) != 0)
+		return -EPROTO;
+	*offset = (uint32_t)off;
+	return 0;
+}
+
+int frame_learn(struct proc_seat *seat, const uint64_t args[6])
+{
+	uint32_t want = seat->stub->m->v->info.xsave_size;
+	struct sw_bytes sw;
+
+	if (args[0] != SIGTRAP ||
+	    offset_of(seat, args[1], 128, &seat->info) != 0 ||
+	    offset_of(seat, args[2], sizeof(struct kernel_ucontext),
+	    &seat->uc) != 0 ||
+	    offset_of(seat, ucontext(seat)->fpstate, want,
+	    &seat->xsave) != 0)
+		return -EPROTO;
+	memcpy(&sw, seat->frame + seat->xsave + XSAVE_SW, sizeof(sw));
+	if (sw.magic1 != XSAVE_MAGIC1 || sw.xstate_size < want)
+		return -EPROTO;
+	seat->uc_flags = ucontext(seat)->flags;
+	seat->ops->sp = frame_address(seat) + seat->uc;
+	return 0;
+}
+
+void frame_clear(struct proc_seat *seat)
+{
+	memset(seat->frame + seat->info, 0, 128);
+}
+
+void frame_store(struct proc_seat *seat, const struct vmmctl_regs *r)
+{
+	struct kernel_ucontext *u = ucontext(seat);
+	uint64_t *g = u->gregs;
+
+	u->flags = seat->uc_flags;
+	u->link = 0;
+	u->stack_sp = frame_address(seat);
+	u->stack_flags = SS_AUTODISARM_FLAG;
+	u->stack_size = STUB_FRAME_SIZE;
+	u->sigmask = 0;
+	u->fpstate = frame_address(seat) + seat->xsave;
+	g[REG_R8] = r->r8;
+	g[REG_R9] = r->r9;
+	g[REG_R10] = r->r10;
+	g[REG_R11] = r->r11;
+	g[REG_R12] = r->r12;
+	g[REG_R13] = r->r13;
+	g[REG_R14] = r->r14;
+	g[REG_R15] = r->r15;
+	g[REG_RDI] = r->rdi;
+	g[REG_RSI] = r->rsi;
+	g[REG_RBP] = r->rbp;
+	g[REG_RBX] = r->rbx;
+	g[REG_RDX] = r->rdx;
+	g[REG_RAX] = r->rax;
+	g[REG_RCX] = r->rcx;
+	g[REG_RSP] = r->rsp;
+	g[REG_RIP] = r->rip;
+	g[REG_EFL] = r->rflags;
+	g[REG_CSGSFS] = USER_CS | USER_SS << 48;
+	seat->ops->fs_base = r->fs_base;
+	seat->ops->gs_base = r->gs_base;
+}
+
+void frame_load(struct proc_seat *seat, struct vmmctl_regs *r)
+{
+	const uint64_t *g = ucontext(seat)->gregs;
+
+	r->r8 = g[REG_R8];
+	r->r9 = g[REG_R9];
+	r->r10 = g[REG_R10];
+	r->r11 = g[REG_R11];
+	r->r12 = g[REG_R12];
+	r->r13 = g[REG_R13];
+	r->r14 = g[REG_R14];
+	r->r15 = g[REG_R15];
+	r->rdi = g[REG_RDI];
+	r->rsi = g[REG_RSI];
+	r->rbp = g[REG_RBP];
+	r->rbx = g[REG_RBX];
+	r->rdx = g[REG_RDX];
+	r->rax = g[REG_RAX];
+	r->rcx = g[REG_RCX];
+	r->rsp = g[REG_RSP];
+	r->rip = g[REG_RIP];
+	r->rflags = g[REG_EFL];
+}
+
+/* ---- signals to events ------------------------------------------------------ */
+
+static void vector(struct event *ev, uint64_t v, uint64_t error, uint64_t cr2)
+{
+	ev->type = EVENT_VECTOR;
+	ev->vector = (uint32_t)v & 31;
+	ev->error_code = (uint32_t)error;
+	ev->cr2 = cr2;
+}
+
+static void left_64bit(struct event *ev, uint64_t cs)
+{
+	ev->type = EVENT_FAILED;
+	ev->field = "CS";
+	ev->value = cs;
+	ev->rule = "a guest user runs 64-bit code; it has jumped to 32-bit "
+	    "code";
+	ev->section = "DESIGN: guest-user";
+}
+
+static void decode_sigsys(const uint8_t *info, struct vmmctl_regs *r,
+    struct event *ev)
+{
+	uint64_t call_addr;
+	uint32_t arch;
+
+	memcpy(&call_addr, info + 16, sizeof(call_addr));
+	memcpy(&arch, info + 28, sizeof(arch));
+	if (arch == AUDIT_ARCH_I386) {
+		ev->type = EVENT_SOFTINT;
+		ev->vector = 0x80;
+	} else if (call_addr >= VSYSCALL && call_addr < VSYSCALL + 4096) {
+		/* The host emulates this page up to its RET: undo that. */
+		r->rip = call_addr;
+		r->rsp -= 8;
+		vector(ev, VEC_PF, PF_USER | PF_FETCH, call_addr);
+	} else {
+		ev->type = EVENT_SYSCALL;
+	}
+}
+
+void frame_event(struct proc_seat *seat, struct vmmctl_regs *r, int sig,
+    struct event *ev)
+{
+	const uint8_t *info = seat->frame + seat->info;
+	const uint64_t *g = ucontext(seat)->gregs;
+	uint64_t cs = g[REG_CSGSFS] & 0xffff, trap = g[REG_TRAPNO];
+	int32_t code;
+
+	memcpy(&code, info + 8, sizeof(code));
+	memset(ev, 0, sizeof(*ev));
+	ev->type = EVENT_KICK;
+	if (sig == KICK_SIGNAL)
+		return;
+	if (cs != USER_CS) {
+		left_64bit(ev, cs);
+		return;
+	}
+	/* Somebody's kill(2) at the stub is not the guest's doing. */
+	if (code <= 0)
+		return;
+	switch (sig) {
+	case SIGSYS:
+		decode_sigsys(info, r, ev);
+		break;
+	case SIGTRAP:
+		if (trap == VEC_BP) {
+			vector(ev, VEC_BP, 0, 0);
+		} else {
+			vector(ev, VEC_DB, 0, 0);
+			ev->dr6 = code == TRAP_TRACE ? VMMCTL_DR6_BS : 0;
+		}
+		break;
+	case SIGSEGV:
+	case SIGBUS:
+	case SIGFPE:
+	case SIGILL:
+		vector(ev, trap, g[REG_ERR], g[REG_CR2]);
+		break;
+	default:
+		break;
+	}
+}
+
+/* ---- extended state ---------------------------------------------------------- */
+
+static struct proc_seat *proc_seat(struct seat *seat)
+{
+	return (struct proc_seat *)(void *)((char *)seat -
+	    offsetof(struct proc_seat, seat));
+}
+
+int frame_xsave_load(struct seat *s, const void *buf)
+{
+	struct proc_seat *seat = proc_seat(s);
+	uint8_t *to = seat->frame + seat->xsave;
+	uint32_t size = seat->stub->m->v->info.xsave_size;
+
+	memcpy(to, buf, XSAVE_SW);
+	memcpy(to + LEGACY_SIZE, (const uint8_t *)buf + LEGACY_SIZE,
+	    size - LEGACY_SIZE);
+	return 0;
+}
+
+int frame_xsave_save(struct seat *s, void *buf)
+{
+	struct proc_seat *seat = proc_seat(s);
+	const uint8_t *from = seat->frame + seat->xsave;
+	uint32_t size = seat->stub->m->v->info.xsave_size;
+
+	memcpy(buf, from, XSAVE_SW);
+	memcpy((uint8_t *)buf + LEGACY_SIZE, from + LEGACY_SIZE,
+	    size - LEGACY_SIZE);
+	return 0;
+}

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * proc.h - the backend that runs guest users in host processes.  stub/stub.h
+ * says how they are confined.
+ */
+#ifndef VMMCTL_PROC_H
+#define VMMCTL_PROC_H
+
+#include "../counters.h"
+#include "../internal.h"
+#include "stub/stub.h"
+
+#include <signal.h>
+#include <sys/types.h>
+
+#define KICK_SIGNAL	SIGALRM
+#define QUEUE_MAX	4096u		/* ranges; beyond, all is dropped */
+#define STUB_SLOTS	65536u		/* in the arena */
+
+/* The handle. [I] */
+struct proc {
+	bool notif_sync;	/* the kernel has SYNC_WAKE_UP (6.6) */
+	bool notif_hangup;	/* RECV ends when the stub dies (6.11) */
+};
+
+/* A descriptor that the zygote has for a backing. */
+struct proc_file {
+	struct backing *b;	/* NULL: free */
+	uint32_t ranges;	/* that use it */
+};
+
+struct proc_machine {
+	int32_t zygote;			/* [I] process */
+	int socket;			/* [m] to it */
+	int arena;			/* [I] */
+	uint64_t key;			/* [I] */
+	uint64_t slots[STUB_SLOTS / 64];	/* [m] 1: in use */
+	struct proc_file files[STUB_MAX_MEM];	/* [m] */
+	struct list stubs;		/* [m] used ones, least recent first */
+	struct list idle;		/* [m] without a space, to be reused */
+	uint32_t nidle;			/* [m] */
+};
+
+/* A thread of a stub. */
+struct proc_seat {
+	struct seat seat;
+	struct stub *stub;		/* [I] */
+	uint32_t index;			/* [I] in the stub */
+	int listener;			/* [I] -1: not made */
+	pid_t tid;			/* [I] as the notification has it */
+	uint64_t notif;			/* [r] to answer */
+	struct stub_ops *ops;		/* [I] */
+	uint8_t *frame;			/* [I] the alternate stack */
+	uint32_t uc, info, xsave;	/* [I] offsets into the frame */
+	uint64_t uc_flags;		/* [I] */
+};
+
+struct stub {
+	struct link link;		/* [m] */
+	struct vmmctl_machine *m;	/* [I] */
+	struct vmmctl_space *space;	/* [m] NULL: idle */
+	pid_t pid;			/* [I] */
+	int socket;			/* [I] of more than one seat; else -1 */
+	uint32_t slot;			/* [I] */
+	uint32_t nseats;		/* [I] */
+	struct proc_seat seats[];
+};
+
+/* A range whose mappings in the stub may differ from the page table's. */
+struct range {
+	uint64_t gva, len;
+};
+
+struct proc_space {
+	struct stub *stub;		/* [m] NULL: made when it runs */
+	struct range *queue;		/* [m] */
+	uint32_t nqueue, capqueue;	/* [m] */
+	bool drop;			/* [m] unmap everything first */
+	_Atomic uint32_t pending;	/* [a] nqueue != 0 or drop */
+};
+
+/* Where a kick goes: the thread that v's guest is in, 0 if none. */
+struct proc_vcpu {
+	_Atomic int32_t tgid, tid;	/* [a] */
+};
+
+/* zygote.c */
+int zygote_start(struct vmmctl_machine *m);
+void zygote_stop(struct vmmctl_machine *m);
+/* -errno, or the zygote's answer; *received (if not NULL) gets the
+ * descriptor of the message that came besides the answer. */
+int zygote_call(struct vmmctl_machine *m, struct zygote_request *q, int fd,
+    int *received);
+int receive_listener(int socket, int *fd);
+
+/* stub.c */
+int stub_seat(struct vmmctl_vcpu *v, struct vmmctl_space *s,
+    struct proc_seat **out);
+void stub_release(struct stub *stub, bool reuse);
+void stub_destroy(struct stub *stub);
+/* After the set of files has changed: every space gets a new stub. [m] */
+void stubs_retire(struct vmmctl_machine *m);
+
+/* queue.c */
+void queue_changed(struct vmmctl_space *s, uint64_t gva, uint64_t len);
+void queue_drop_all(struct vmmctl_space *s);
+/* Fill the seat's ops; true: more are left. [m] */
+bool queue_take(struct vmmctl_space *s, struct proc_seat *seat);
+void queue_fini(struct vmmctl_space *s);
+
+/* enter.c */
+int proc_enter(struct vmmctl_vcpu *v, struct vmmctl_context *c,
+    uint64_t deadline, struct event *ev);
+void proc_kick(struct vmmctl_vcpu *v);
+/* What a seat's thread says next. 0; -ESRCH: it is gone; -EINTR. */
+int seat_receive(struct proc_seat *seat, uint64_t args[6]);
+int seat_answer(struct proc_seat *seat, bool resume);
+void seat_died(struct proc_seat *seat);
+
+/* frame.c */
+/* From the arguments of the first notification. */
+int frame_learn(struct proc_seat *seat, const uint64_t args[6]);
+/* Leave nothing of the guest that was here before. */
+void frame_clear(struct proc_seat *seat);
+void frame_store(struct proc_seat *seat, const struct vmmctl_regs *r);
+void frame_load(struct proc_seat *seat, struct vmmctl_regs *r);
+void frame_event(struct proc_seat *seat, struct vmmctl_regs *r, int sig,
+    struct event *ev);
+int frame_xsave_load(struct seat *seat, const void *buf);
+int frame_xsave_save(struct seat *seat, void *buf);
+
+#endif

@@ -1,0 +1,267 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * zygote.c - the owner's side of the zygote: starting it, asking it, ending
+ * it.  The program is in stub/, embedded.
+ */
+#include "proc.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#ifndef MFD_EXEC
+#define MFD_EXEC	0x0010U
+#endif
+#define ARENA_SIZE	((uint64_t)STUB_SLOT_SIZE * 65536)
+
+/* stub.elf, see CMakeLists.txt. */
+__asm__(
+"	.pushsection .rodata\n"
+"	.balign 16\n"
+"proc_stub_elf:\n"
+"	.incbin \"" VMMCTL_STUB_ELF "\"\n"
+"proc_stub_elf_end:\n"
+"	.popsection\n");
+extern const uint8_t proc_stub_elf[] __asm__("proc_stub_elf");
+extern const uint8_t proc_stub_elf_end[] __asm__("proc_stub_elf_end");
+
+/* A read-only descriptor of the program, ready for execveat. */
+static int program_open(void)
+{
+	size_t size = (size_t)(proc_stub_elf_end - proc_stub_elf);
+	char path[40] = "/proc/self/fd/";
+	char digits[12];
+	int n = 0, ro;
+	int fd = memfd_create("vmmctl-stub", MFD_CLOEXEC | MFD_EXEC);
+
+	if (fd < 0 && errno == EINVAL)
+		fd = memfd_create("vmmctl-stub", MFD_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	if (write(fd, proc_stub_elf, size) != (ssize_t)size) {
+		close(fd);
+		return -ENOSPC;
+	}
+	/* Open for writing it would be ETXTBSY. */
+	for (int v = fd; n == 0 || v != 0; v /= 10)
+		digits[n++] = (char)('0' + v % 10);
+	for (size_t at = strlen(path); n > 0;)
+		path[at++] = digits[--n];
+	ro = open(path, O_RDONLY | O_CLOEXEC);
+	if (ro < 0)
+		ro = -errno;
+	close(fd);
+	return ro;
+}
+
+/*
+ * In the child that shares our memory until it execs: only system calls, and
+ * nothing that others may see.
+ */
+static __attribute__((noinline, noreturn)) void child(int program, int sock)
+{
+	static char *const argv[] = { (char *)(uintptr_t)"vmmctl-stub", NULL };
+	static char *const envp[] = { NULL };
+	/* Out of the way of the descriptors that are about to be set. */
+	long s = syscall(SYS_fcntl, sock, F_DUPFD, 64);
+	long p = syscall(SYS_fcntl, program, F_DUPFD_CLOEXEC, 64);
+
+	if (s >= 0 && p >= 0 && syscall(SYS_dup3, s, FD_SOCKET, 0) >= 0)
+		syscall(SYS_execveat, p, "", argv, envp, AT_EMPTY_PATH);
+	for (;;)
+		syscall(SYS_exit, 99);
+}
+
+/*
+ * As vfork, with no signal to the parent at the child's end: an application
+ * that waits for its children does not meet ours.  Inline, since the child
+ * must not return from the frame that made it.
+ */
+static __attribute__((noinline)) long spawn(int program, int sock)
+{
+	register long r10 __asm__("r10") = 0;
+	register long r8 __asm__("r8") = 0;
+	long pid;
+
+	__asm__ volatile("syscall" : "=a"(pid)
+	    : "0"((long)SYS_clone), "D"((long)(CLONE_VM | CLONE_VFORK)),
+	    "S"(0l), "d"(0l), "r"(r10), "r"(r8) : "rcx", "r11", "memory");
+	if (pid == 0)
+		child(program, sock);
+	return pid;
+}
+
+static int send_message(int sock, const void *data, size_t len, int fd)
+{
+	struct {
+		struct cmsghdr head;
+		int fd;
+	} control = { .head = { .cmsg_len = CMSG_LEN(sizeof(int)),
+	    .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS }, .fd = fd };
+	struct iovec iov = { (void *)(uintptr_t)data, len };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
+	ssize_t n;
+
+	if (fd >= 0) {
+		msg.msg_control = &control;
+		msg.msg_controllen = CMSG_SPACE(sizeof(int));
+	}
+	do {
+		n = sendmsg(sock, &msg, MSG_NOSIGNAL);
+	} while (n < 0 && errno == EINTR);
+	return n < 0 ? -errno : 0;
+}
+
+static int receive_message(int sock, void *data, size_t len, int *fd)
+{
+	struct {
+		struct cmsghdr head;
+		int fd;
+		int pad;
+	} control = { .fd = -1 };
+	struct iovec iov = { data, len };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1,
+	    .msg_control = &control, .msg_controllen = sizeof(control) };
+	ssize_t n;
+
+	do {
+		n = recvmsg(sock, &msg, MSG_CMSG_CLOEXEC);
+	} while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return -errno;
+	if ((size_t)n != len)
+		return -EPIPE;
+	*fd = -1;
+	if (msg.msg_controllen >= CMSG_LEN(sizeof(int)) &&
+	    control.head.cmsg_type == SCM_RIGHTS)
+		*fd = control.fd;
+	return 0;
+}
+
+int receive_listener(int socket, int *fd)
+{
+	struct zygote_reply reply;
+	int err = receive_message(socket, &reply, sizeof(reply), fd);
+
+	return err != 0 ? err : *fd < 0 ? -EMFILE : 0;
+}
+
+int zygote_call(struct vmmctl_machine *m, struct zygote_request *q, int fd,
+    int *received)
+{
+	struct proc_machine *pm = m->backend_data;
+	struct zygote_reply reply;
+	bool answered = false, want = received != NULL;
+	int result = -EPIPE, err;
+
+	err = send_message(pm->socket, q, sizeof(*q), fd);
+	if (received != NULL)
+		*received = -1;
+	while (err == 0 && (!answered || want)) {
+		int got;
+
+		err = receive_message(pm->socket, &reply, sizeof(reply), &got);
+		if (err != 0)
+			break;
+		if (reply.kind == 0) {
+			want = false;
+			if (received != NULL)
+				*received = got;
+			else if (got >= 0)
+				close(got);
+		} else {
+			answered = true;
+			result = reply.result;
+			if (result < 0)
+				want = false;
+		}
+	}
+	if (err == -EPIPE || err == -ECONNRESET)
+		return vmmctl_fail(m->v, -EIO, "the process that is the parent "
+		    "of this machine's guests has ended; was it killed?");
+	return err != 0 ? err : result;
+}
+
+static int start_process(struct vmmctl_machine *m)
+{
+	struct proc_machine *pm = m->backend_data;
+	int program = program_open(), sv[2], err = 0;
+	sigset_t all, old;
+	long pid;
+
+	if (program < 0)
+		return vmmctl_fail(m->v, program, "no shared-memory file for "
+		    "the stub program (memfd_create: error %d)", -program);
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sv) != 0) {
+		err = -errno;
+		close(program);
+		return vmmctl_fail(m->v, err,
+		    "no descriptor is free; raise the limit (ulimit -n)");
+	}
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, &old);
+	pid = spawn(program, sv[1]);
+	sigprocmask(SIG_SETMASK, &old, NULL);
+	close(sv[1]);
+	close(program);
+	if (pid < 0) {
+		close(sv[0]);
+		return vmmctl_fail(m->v, (int)pid, "no process can be made "
+		    "(error %ld); raise the limit (ulimit -u)", -pid);
+	}
+	pm->zygote = (int32_t)pid;
+	pm->socket = sv[0];
+	return 0;
+}
+
+int zygote_start(struct vmmctl_machine *m)
+{
+	struct proc_machine *pm = m->backend_data;
+	struct zygote_request q = { .kind = ZYGOTE_START };
+	int err;
+
+	if (getrandom(&pm->key, sizeof(pm->key), 0) != sizeof(pm->key))
+		return vmmctl_fail(m->v, -EIO, "no random numbers to be had");
+	/* The top bit is clear: the answer must not look like an error. */
+	pm->key &= 0x7fffffffffffff00ull;
+	pm->arena = memfd_create("vmmctl-arena", MFD_CLOEXEC);
+	if (pm->arena < 0 || ftruncate(pm->arena, (off_t)ARENA_SIZE) != 0)
+		return vmmctl_fail(m->v, -errno,
+		    "no shared-memory file for the stubs' pages");
+	err = start_process(m);
+	if (err != 0)
+		return err;
+	q.key = pm->key;
+	err = zygote_call(m, &q, pm->arena, NULL);
+	if (err == -EIO)
+		return vmmctl_fail(m->v, err, "the stub program cannot be "
+		    "executed from a memfd; is vm.memfd_noexec set?");
+	if (err != 0)
+		return vmmctl_fail(m->v, err, "the stub cannot install its "
+		    "seccomp filter (error %d); use backend proc:ptrace",
+		    -err);
+	return 0;
+}
+
+void zygote_stop(struct vmmctl_machine *m)
+{
+	struct proc_machine *pm = m->backend_data;
+
+	if (pm->socket >= 0)
+		close(pm->socket);
+	if (pm->zygote > 0) {
+		/* It ends by the closed socket; the stubs end with it. */
+		while (waitpid(pm->zygote, NULL, __WALL) < 0 &&
+		    errno == EINTR)
+			;
+	}
+	if (pm->arena >= 0)
+		close(pm->arena);
+}
