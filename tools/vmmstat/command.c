@@ -21,10 +21,16 @@
 #define STATUS_NOT_FOUND	127
 #define STATUS_SIGNAL		128
 
-/* Look this often at least, and spend no more than a 20th of the time. */
+/*
+ * How long to wait between two looks: so long that no more than a 20th of the
+ * time goes into looking.  A command may be over in no time: at first, look
+ * harder.
+ */
 #define STEP_MIN_NS		1000000u
 #define STEP_MAX_NS		100000000u
 #define STEP_FACTOR		20u
+#define EAGER_NS		200000000u
+#define EAGER_STEP_NS		50000u
 
 /* What the command inherits as it was. */
 struct inherited {
@@ -85,22 +91,30 @@ static void read_last(struct machines *set)
 	}
 }
 
+static uint64_t step(uint64_t age_ns, uint64_t cost_ns)
+{
+	uint64_t ns = cost_ns * STEP_FACTOR;
+
+	if (age_ns < EAGER_NS)
+		return EAGER_STEP_NS;
+	if (ns < STEP_MIN_NS)
+		return STEP_MIN_NS;
+	return ns < STEP_MAX_NS ? ns : STEP_MAX_NS;
+}
+
 static void watch(struct machines *set, pid_t command, const sigset_t *child,
     int *status)
 {
+	uint64_t begin = clock_mono_ns();
+
 	do {
-		uint64_t start_ns = clock_mono_ns(), step;
-		struct timespec ts;
+		uint64_t start_ns = clock_mono_ns(), now;
+		struct timespec ts = { 0, 0 };
 
 		machines_scan(set, MACHINES_DESCENDANTS, NULL, 0);
 		read_last(set);
-		step = (clock_mono_ns() - start_ns) * STEP_FACTOR;
-		if (step < STEP_MIN_NS)
-			step = STEP_MIN_NS;
-		if (step > STEP_MAX_NS)
-			step = STEP_MAX_NS;
-		ts.tv_sec = 0;
-		ts.tv_nsec = (long)step;
+		now = clock_mono_ns();
+		ts.tv_nsec = (long)step(now - begin, now - start_ns);
 		/* The command's end cuts the wait short. */
 		sigtimedwait(child, NULL, &ts);
 	} while (!reap(command, status));
