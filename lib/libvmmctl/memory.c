@@ -241,25 +241,36 @@ static void split_at(struct vmmctl_machine *m, uint64_t at)
 	insert(m, i + 1, &high);
 }
 
+/* Nobody may enter while ranges are replaced: a range that a backend has to
+ * take out and put back in pieces is missing for a moment. */
+static void park_all(struct vmmctl_machine *m, bool park)
+{
+	struct link *l;
+
+	LIST_EACH(l, &m->spaces) {
+		struct vmmctl_space *s = LIST_ITEM(l, struct vmmctl_space,
+		    link);
+
+		if (park)
+			space_park(s);
+		else
+			space_unpark(s);
+	}
+}
+
 /*
  * Take [gpa, gpa+len) out of the backend and, with prot 0, for good; else put
  * it back with prot.  What the range is split from is put back as it was.
  */
-static int change(struct vmmctl_machine *m, uint64_t gpa, uint64_t len,
+static int replace(struct vmmctl_machine *m, uint64_t gpa, uint64_t len,
     uint32_t prot)
 {
 	const struct backend_ops *ops = m->v->ops;
 	const struct memory *r;
 	bool head, tail;
 	uint32_t first, i;
-	int err = check_backed(m, gpa, len);
+	int err = spaces_memory_changed(m, gpa, len);
 
-	if (err != 0)
-		return err;
-	err = reserve(m, 2);
-	if (err != 0)
-		return err;
-	err = spaces_memory_changed(m, gpa, len);
 	if (err != 0)
 		return err;
 	first = lower(m, gpa);
@@ -293,6 +304,21 @@ static int change(struct vmmctl_machine *m, uint64_t gpa, uint64_t len,
 			return err;
 	}
 	return 0;
+}
+
+static int change(struct vmmctl_machine *m, uint64_t gpa, uint64_t len,
+    uint32_t prot)
+{
+	int err = check_backed(m, gpa, len);
+
+	if (err == 0)
+		err = reserve(m, 2);
+	if (err != 0)
+		return err;
+	park_all(m, true);
+	err = replace(m, gpa, len, prot);
+	park_all(m, false);
+	return err;
 }
 
 static int change_checked(struct vmmctl_machine *m, uint64_t gpa,
