@@ -197,6 +197,7 @@ static int enter(struct vmmctl_vcpu *v, struct vmmctl_context *c,
 {
 	struct vmmctl_space *s = c->space;
 	uint64_t start = 0, deadline = 0, t;
+	uint32_t parked;
 	int err = 0;
 
 	ev->type = EVENT_KICK;
@@ -232,9 +233,9 @@ static int enter(struct vmmctl_vcpu *v, struct vmmctl_context *c,
 		v->budget_exits--;
 out:
 	atomic_store(&v->entered, 0);
-	while (atomic_load(&s->parked) != 0) {
+	while ((parked = atomic_load(&s->parked)) != 0) {
 		os_wake_all(&v->entered);
-		os_wait(&s->parked, atomic_load(&s->parked));
+		os_wait(&s->parked, parked);
 	}
 	return err;
 }
