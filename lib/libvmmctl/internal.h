@@ -191,9 +191,6 @@ struct pt_pool {
 	uint64_t size;		/* [I] bytes reserved */
 	uint64_t used;		/* [m] bytes handed out from the start */
 	uint64_t free;		/* [m] list through the pages: hva, or 0 */
-	/* Told of each page that goes back; [I] set by machine_init, or NULL. */
-	void (*freed)(void *cookie, uint64_t gpa);
-	void *cookie;		/* [I] */
 };
 
 struct vmmctl_machine {

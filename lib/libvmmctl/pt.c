@@ -63,8 +63,6 @@ static void page_free(struct vmmctl_machine *m, uint64_t gpa)
 	memset(page, 0, VMMCTL_PAGE_SIZE);
 	page[0] = p->free;
 	p->free = gpa - p->gpa;
-	if (p->freed != NULL)
-		p->freed(p->cookie, gpa);
 }
 
 static bool is_table(uint64_t entry, int level)
