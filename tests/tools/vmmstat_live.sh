@@ -51,11 +51,11 @@ run -m busy$u -f '^time.guest$' --json 0.2 2
 ok "a time knows nanoseconds and its share" \
 	out '"value_ns":[0-9]*,"total_ns":[0-9]*,"percent":[0-9.]*}'
 
-run -m busy$u 0.05 40
+run -m busy$u 0.02 40
 ok "a file or a pipe gets one heading" \
 	is "$(grep -c '^machine' "$scratch/out")" 1
 if command -v script >/dev/null; then
-	script -qc "stty rows 10; '$vmmstat' -m busy$u 0.05 40" /dev/null \
+	script -qc "stty rows 10; '$vmmstat' -m busy$u 0.02 40" /dev/null \
 		>"$scratch/out" </dev/null
 	ok "a terminal gets more" \
 		test "$(grep -c '^machine' "$scratch/out")" -gt 3

@@ -32,6 +32,7 @@ backend()
 		test "$(counter exits)" -ge 3200
 	ok "$1: p99 is known" err '"exit_p99_ns":[1-9]'
 
+	rm -f "$scratch/pid"
 	"$spin" "$1" "held$u" 1000 0 5000 >"$scratch/pid" &
 	holders="$holders $!"
 	while ! test -s "$scratch/pid"; do

@@ -101,6 +101,21 @@ for view in "" -e -a -l --json --csv; do
 		is "$(LC_ALL=C tr -d '\n\040-\176' <"$scratch/out" | wc -c)" 0
 done
 
+# Values that no machine can have.
+huge=0xffffffffffffffff
+"$mkpage" -o "$scratch/wild" value.entries=$huge value.time.guest=$huge \
+	value.exit.fault=$huge value.exit.fault.time=$huge \
+	value.exit.fault.hist.0=$huge value.exit.fault.hist.39=$huge \
+	value.exit.debug=$huge value.space.map.pages=$huge desc.3.unit=$huge \
+	desc.19.unit=0 desc.18.group=$huge header.created_mono_ns=1 \
+	header.created_ticks=1 header.ended_mono_ns=$huge header.uid=$huge \
+	header.pid=$huge header.ended_ticks=0x8000000000000000
+for view in "" -e -a -l --json --csv "-l --json" "-e -k p99" "-k p99"; do
+	# shellcheck disable=SC2086
+	run -m "$scratch/wild" $view
+	ok "wild values do no harm to ${view:-the summary}" is $code 0
+done
+
 # A machine that has ended knows the length of its ticks.
 "$mkpage" -o "$scratch/ended" header.created_mono_ns=1000000000 \
 	header.created_ticks=1000 header.ended_mono_ns=3000000000 \
