@@ -109,6 +109,9 @@ void counters_destroy(struct vmmctl_machine *m)
 
 	if (c == NULL)
 		return;
+	c->page->ended_ticks = ticks();
+	atomic_thread_fence(memory_order_release);
+	*(volatile uint64_t *)&c->page->ended_mono_ns = os_mono_ns();
 	os_shm_unmap(c->page, c->size);
 	os_fd_close(c->fd);
 	vmmctl_free(m->v, c);

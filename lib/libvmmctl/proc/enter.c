@@ -108,6 +108,20 @@ static int flush(struct proc_seat *seat, uint64_t args[6])
 }
 
 /*
+ * Take the machine lock while entered.  Who holds it may be waiting for us to
+ * leave: then leave, with -EINTR.
+ */
+static int lock_inside(struct vmmctl_space *s)
+{
+	while (mtx_trylock(&s->m->lock) != thrd_success) {
+		if (atomic_load(&s->parked) != 0)
+			return -EINTR;
+		os_yield();
+	}
+	return 0;
+}
+
+/*
  * Make the stub's mappings what the page table says, or leave the last
  * of it to the entry.  With several seats no guest may run before all is
  * done, since another seat could run it: nothing is left then.
@@ -124,7 +138,9 @@ static int synchronize(struct vmmctl_vcpu *v, struct vmmctl_space *s,
 	if (atomic_load_explicit(&ps->pending, memory_order_relaxed) == 0 &&
 	    seat->stub->nseats == 1)
 		return 0;
-	mtx_lock(&s->m->lock);
+	err = lock_inside(s);
+	if (err != 0)
+		return err;
 	while (ps->nqueue != 0 || ps->drop) {
 		more = queue_take(s, seat);
 		count_add(&v->counters->flushes, 1);
@@ -228,15 +244,19 @@ int proc_enter(struct vmmctl_vcpu *v, struct vmmctl_context *c,
 	if (atomic_load(&v->kicked) == 0 &&
 	    atomic_load(&c->space->parked) == 0) {
 		err = enter_once(v, c, seat, deadline, ev);
+		/* An op failed, the guest has not run: start afresh. */
 		if (err == -EAGAIN) {
-			/* An op failed; the guest has not run. */
-			mtx_lock(&c->m->lock);
-			queue_drop_all(c->space);
-			mtx_unlock(&c->m->lock);
-			err = enter_once(v, c, seat, deadline, ev);
+			err = lock_inside(c->space);
+			if (err == 0) {
+				queue_drop_all(c->space);
+				mtx_unlock(&c->m->lock);
+				err = enter_once(v, c, seat, deadline, ev);
+			}
 		}
 	}
 	atomic_store(&pv->tid, 0);
+	if (err == -EINTR)
+		return 0;	/* EVENT_KICK: somebody wants us outside */
 	return err == -EAGAIN ? vmmctl_fail(c->m->v, -ENOMEM,
 	    "the host refuses the stub's mappings") :
 	    err == 0 ? 0 : vmmctl_fail(c->m->v, err,
