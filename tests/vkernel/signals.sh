@@ -1,0 +1,7 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause
+# Faults, exceptions, registers and signals are the same on every backend.
+. "$(dirname "$0")/lib.sh"
+guest_program signals -lm
+on_each "faults and signals" signals.sh
+finish
