@@ -64,7 +64,7 @@ static void init_templates(struct kv_cpu *cpu, const struct kvm_sregs *reset)
 	*s = *reset;
 	s->cr0 = CR0;
 	s->cr4 = h->cr4;
-	if (cpu->fsgsbase)
+	if (h->has_fsgsbase)
 		s->cr4 |= CR4_FSGSBASE;
 	s->efer = EFER;
 	s->gdt.base = va + STUB_GDT;
@@ -187,7 +187,7 @@ int kv_cpu_init(struct kv_cpu *cpu, struct kv_vm *vm, uint32_t index)
 	cpu->vm = vm;
 	cpu->index = index;
 	cpu->page = kv_stub_page(vm, index);
-	cpu->fsgsbase = h->set_state && h->has_fsgsbase;
+	cpu->plain = h->set_state || !h->has_fsgsbase;
 	cpu->stale = true;
 	cpu->debug.dr7 = DR7_INIT;
 	cpu->fd = kv_vcpu_fd(vm, index);
@@ -212,7 +212,7 @@ int kv_cpu_init(struct kv_cpu *cpu, struct kv_vm *vm, uint32_t index)
 		return vmmctl_fail(vm->v, err,
 		    "KVM refused a vCPU's initial state: %s", strerror(-err));
 	}
-	stub_build(cpu->page, index, h->set_state);
+	stub_build(cpu->page, index, cpu->plain);
 	return 0;
 }
 

@@ -6,6 +6,7 @@
  */
 #include "kv.h"
 
+#include <cpuid.h>
 #include <errno.h>
 #include <string.h>
 
@@ -49,7 +50,36 @@ static size_t table_size(uint32_t n)
 	return sizeof(struct kvm_cpuid2) + n * sizeof(struct kvm_cpuid_entry2);
 }
 
-static void drop_hypervisor_leaves(struct kvm_cpuid2 *t)
+/*
+ * Leaves that describe the host, not what KVM supports: a guest user of any
+ * backend reads the same.
+ */
+static const uint32_t host_leaves[] = {
+	0, 2, 0x80000000u, 0x80000002u, 0x80000003u, 0x80000004u, 0x80000005u,
+	0x80000006u,
+};
+
+static void use_host_leaf(struct kvm_cpuid2 *t, uint32_t leaf)
+{
+	struct kvm_cpuid_entry2 *e = find(t, leaf, 0);
+	uint32_t a, b, c, d;
+
+	__cpuid_count(leaf, 0, a, b, c, d);
+	if (e == NULL) {
+		if (t->nent == MAX_LEAVES)
+			return;
+		e = &t->entries[t->nent++];
+		e->function = leaf;
+	}
+	/* The highest leaf stays KVM's. */
+	if ((leaf & 0x7fffffff) != 0)
+		e->eax = a;
+	e->ebx = b;
+	e->ecx = c;
+	e->edx = d;
+}
+
+static void tidy(struct kvm_cpuid2 *t)
 {
 	uint32_t n = 0;
 
@@ -58,6 +88,9 @@ static void drop_hypervisor_leaves(struct kvm_cpuid2 *t)
 		    t->entries[i].function > HYPERVISOR_LAST)
 			t->entries[n++] = t->entries[i];
 	t->nent = n;
+	for (size_t i = 0; i < sizeof(host_leaves) / sizeof(host_leaves[0]);
+	    i++)
+		use_host_leaf(t, host_leaves[i]);
 }
 
 static void init_control(struct kv_host *h)
@@ -132,7 +165,7 @@ int kv_cpuid_init(struct vmmctl *v, struct kv_host *h)
 	if (err < 0)
 		return vmmctl_fail(v, err,
 		    "KVM_GET_SUPPORTED_CPUID failed: %s", strerror(-err));
-	drop_hypervisor_leaves(h->cpuid);
+	tidy(h->cpuid);
 	init_control(h);
 	init_xsave(h);
 	return init_addresses(v, h);

@@ -9,8 +9,8 @@
 #include <errno.h>
 #include <string.h>
 
+#define GP_IDT		2u	/* error code: an IDT entry, SDM vol. 3A 6.13 */
 #define DR6_CAUSES	0xe00full	/* BT BS BD B3-B0 */
-#define CR4_FSGSBASE	(1ull << 16)
 
 static bool has_error_code(uint32_t vector)
 {
@@ -20,50 +20,57 @@ static bool has_error_code(uint32_t vector)
 
 static struct stub_frame *frame_of(struct kv_cpu *cpu, uint32_t vector)
 {
-	uint32_t top = vector == 2 ? STUB_IST2 : vector == 8 || vector == 18 ?
+	uint32_t top = vector == STUB_NMI ? STUB_IST2 : vector == 8 || vector == 18 ?
 	    STUB_IST3 : STUB_IST1;
 
 	return (struct stub_frame *)(void *)(cpu->page + top -
 	    sizeof(struct stub_frame));
 }
 
-static void store_bases(struct kv_cpu *cpu, struct vmmctl_regs *regs)
+static struct stub_scratch *scratch_of(struct kv_cpu *cpu, uint32_t vector)
 {
-	const struct kvm_sregs *s = &cpu->run->s.regs.sregs;
-
-	if ((cpu->run->kvm_valid_regs & KVM_SYNC_X86_SREGS) == 0)
-		return;
-	cpu->fs_base = regs->fs_base = s->fs.base;
-	cpu->gs_base = regs->gs_base = s->gs.base;
+	return (struct stub_scratch *)(void *)(cpu->page +
+	    (vector == STUB_NMI ? STUB_SCRATCH_NMI : STUB_SCRATCH));
 }
 
-/* The registers at an exception or interrupt of ring 3. */
+/* The registers that no frame holds. */
 static void store(struct kv_cpu *cpu, struct vmmctl_regs *regs,
-    const struct stub_frame *f)
+    uint32_t vector)
 {
+	const struct kvm_sregs *s = &cpu->run->s.regs.sregs;
+	const struct stub_scratch *scratch = scratch_of(cpu, vector);
+
 	kv_regs_from(regs, &cpu->run->s.regs.regs);
-	regs->rip = f->rip;
-	regs->rsp = f->rsp;
-	regs->rflags = f->rflags;
-	store_bases(cpu, regs);
+	if (cpu->plain) {
+		regs->fs_base = s->fs.base;
+		regs->gs_base = s->gs.base;
+	} else {
+		regs->rax = scratch->rax;
+		regs->fs_base = scratch->fs_base;
+		regs->gs_base = scratch->gs_base;
+	}
+	cpu->fs_base = regs->fs_base;
+	cpu->gs_base = regs->gs_base;
 }
 
 static int syscall_event(struct kv_cpu *cpu, struct kv_entry *e,
     struct event *ev)
 {
-	kv_regs_from(e->regs, &cpu->run->s.regs.regs);
+	store(cpu, e->regs, STUB_SYSCALL);
 	e->regs->rip = e->regs->rcx;
 	e->regs->rflags = e->regs->r11;
-	store_bases(cpu, e->regs);
 	ev->type = EVENT_SYSCALL;
 	return 1;
 }
 
 /* Something came in ring 0: leave it, and go on there. */
-static int resume_ring0(struct kv_cpu *cpu, const struct stub_frame *f)
+static int resume_ring0(struct kv_cpu *cpu, uint32_t vector,
+    const struct stub_frame *f)
 {
 	struct kvm_regs *r = &cpu->run->s.regs.regs;
 
+	if (!cpu->plain)
+		r->rax = scratch_of(cpu, vector)->rax;
 	r->rip = f->rip;
 	r->rsp = f->rsp;
 	r->rflags = f->rflags & ~RFLAGS_TF;
@@ -77,9 +84,10 @@ static int ring0_event(struct kv_cpu *cpu, struct kv_entry *e,
 	const uint64_t offset = f->rip - stub_va(cpu->index);
 
 	if (offset < STUB_LOAD_CR3 || offset > STUB_IRETQ)
-		return resume_ring0(cpu, f);
+		return resume_ring0(cpu, vector, f);
 	/* On the way in: the guest user has not run. */
-	if (vector == 2) {
+	cpu->cr3 = 0;
+	if (vector == STUB_NMI) {
 		ev->type = EVENT_KICK;
 		return 1;
 	}
@@ -120,24 +128,10 @@ static int code_at_rip(const struct kv_entry *e)
 	return e->fetch(e->cookie, e->regs->rip, &code, 1) == 1 ? code : -1;
 }
 
-/* Is it RDFSBASE, RDGSBASE, WRFSBASE or WRGSBASE? */
-static bool at_fsgsbase(const struct kv_entry *e)
-{
-	uint8_t code[6];
-	size_t len = e->fetch(e->cookie, e->regs->rip, code, sizeof(code));
-	size_t i = 0;
-
-	if (len == 0 || code[i++] != 0xf3)
-		return false;
-	if (i < len && (code[i] & 0xf0) == 0x40)
-		i++;
-	return i + 2 < len && code[i] == 0x0f && code[i + 1] == 0xae &&
-	    (code[i + 2] & 0xe0) == 0xc0;
-}
-
 /*
- * A KVM that emulates what raised #GP, INT n and INT3 among it, may know
- * neither: what the processor would have said.
+ * What the processor would have said.  A KVM that emulates what raised #GP
+ * may know neither INT n nor INT3; QEMU's emulation of a processor has 16 n
+ * for 8 n in the error code.
  */
 static void correct(const struct kv_entry *e, struct event *ev)
 {
@@ -150,22 +144,6 @@ static void correct(const struct kv_entry *e, struct event *ev)
 		ev->vector = VEC_BP;
 		e->regs->rip++;
 	}
-}
-
-static int ud_event(struct kv_cpu *cpu, struct kv_entry *e, struct event *ev)
-{
-	/* Bases are read after every exit only for guests that set them. */
-	if (cpu->vm->h->has_fsgsbase && !cpu->fsgsbase && at_fsgsbase(e)) {
-		cpu->fsgsbase = true;
-		cpu->ring0.cr4 |= CR4_FSGSBASE;
-		cpu->ring3.cr4 |= CR4_FSGSBASE;
-		cpu->stale = true;
-		kv_load(cpu, e);
-		return 0;
-	}
-	if (cpu->vm->h->set_state)
-		correct(e, ev);
-	return 1;
 }
 
 static int db_event(struct kv_cpu *cpu, struct kv_entry *e, struct event *ev)
@@ -186,26 +164,16 @@ static int db_event(struct kv_cpu *cpu, struct kv_entry *e, struct event *ev)
 static int fault_event(struct kv_cpu *cpu, struct kv_entry *e,
     const struct stub_frame *f, struct event *ev)
 {
-	const struct stub_scratch *scratch =
-	    (const void *)(cpu->page + STUB_SCRATCH);
-
 	/* SYSCALL without its change of ring: the masked IF shows it, for
 	 * ring 3 cannot clear IF. */
 	if ((f->rflags & RFLAGS_IF) == 0) {
-		kv_regs_from(e->regs, &cpu->run->s.regs.regs);
-		e->regs->rsp = f->rsp;
 		e->regs->rip = e->regs->rcx;
 		e->regs->rflags = e->regs->r11;
-		store_bases(cpu, e->regs);
 		ev->type = EVENT_SYSCALL;
 		return 1;
 	}
-	if (cpu->vm->h->set_state) {
-		ev->cr2 = cpu->run->s.regs.sregs.cr2;
-	} else {
-		ev->cr2 = scratch->cr2;
-		e->regs->rax = scratch->rax;
-	}
+	ev->cr2 = cpu->plain ? cpu->run->s.regs.sregs.cr2 :
+	    scratch_of(cpu, VEC_PF)->cr2;
 	return 1;
 }
 
@@ -239,25 +207,30 @@ static int vector_event(struct kv_cpu *cpu, struct kv_entry *e,
 		f = &shifted;
 	}
 	cpu->in_ring3 = false;
-	if (vector == 2)
+	if (vector == STUB_NMI)
 		cpu->nmi_masked = true;
 	if ((f->cs & 3) == 0)
 		return ring0_event(cpu, e, vector, f, ev);
 	ev->type = EVENT_VECTOR;
 	ev->vector = vector;
 	ev->error_code = (uint32_t)f->error_code;
-	if (vector != VEC_PF || (f->rflags & RFLAGS_IF) != 0)
-		store(cpu, e->regs, f);
+	store(cpu, e->regs, vector);
+	e->regs->rip = f->rip;
+	e->regs->rsp = f->rsp;
+	e->regs->rflags = f->rflags;
 	switch (vector) {
-	case 2:
+	case STUB_NMI:
 		ev->type = EVENT_KICK;
 		return 1;
 	case VEC_DB:
 		return db_event(cpu, e, ev);
 	case VEC_UD:
-		return ud_event(cpu, e, ev);
+		if (cpu->vm->h->set_state)
+			correct(e, ev);
+		return 1;
 	case VEC_GP:
-		if (cpu->vm->h->set_state && ev->error_code == 0)
+		if ((ev->error_code & 7) == GP_IDT ||
+		    (cpu->vm->h->set_state && ev->error_code == 0))
 			correct(e, ev);
 		return 1;
 	case VEC_PF:
@@ -271,15 +244,20 @@ static int vector_event(struct kv_cpu *cpu, struct kv_entry *e,
 
 int kv_decode_port(struct kv_cpu *cpu, struct kv_entry *e, struct event *ev)
 {
-	uint32_t port = cpu->run->io.port;
+	const uint32_t port = cpu->run->io.port;
+	uint32_t vector = port - STUB_PORT;
 
 	cpu->run->kvm_dirty_regs = 0;
-	if (port == STUB_PORT + STUB_SYSCALL) {
+	if (port == STUB_SAVED)
+		vector = (uint32_t)scratch_of(cpu, STUB_SYSCALL)->vector;
+	else if (port == STUB_SAVED_NMI)
+		vector = STUB_NMI;
+	if (vector == STUB_SYSCALL) {
 		cpu->in_ring3 = false;
 		return syscall_event(cpu, e, ev);
 	}
-	if (port >= STUB_PORT && port < STUB_PORT + STUB_VECTORS)
-		return vector_event(cpu, e, port - STUB_PORT, ev);
+	if (vector < STUB_VECTORS)
+		return vector_event(cpu, e, vector, ev);
 	return kv_decode_failure(cpu, ev);
 }
 

@@ -16,6 +16,7 @@ static int interrupted(struct kv_cpu *cpu, struct kv_entry *e,
     struct event *ev)
 {
 	const struct kvm_regs *r = &cpu->run->s.regs.regs;
+	struct kvm_sregs *s = &cpu->run->s.regs.sregs;
 	const uint64_t offset = r->rip - stub_va(cpu->index);
 	struct kvm_vcpu_events pending = { .flags = 0 };
 	int err;
@@ -25,6 +26,7 @@ static int interrupted(struct kv_cpu *cpu, struct kv_entry *e,
 			return 0;
 		/* Not yet in the guest user: nothing has changed. */
 		cpu->in_ring3 = false;
+		cpu->cr3 = 0;
 		ev->type = EVENT_SIGNAL;
 		return 1;
 	}
@@ -35,14 +37,16 @@ static int interrupted(struct kv_cpu *cpu, struct kv_entry *e,
 	if (pending.exception.injected || pending.exception.pending ||
 	    pending.interrupt.injected || pending.nmi.injected)
 		return 0;
+	if (!cpu->plain) {
+		/* The stub, which fetches the bases, has not run. */
+		err = kv_ioctl(cpu->fd, KVM_GET_SREGS, s);
+		if (err != 0)
+			return err;
+	}
 	cpu->in_ring3 = true;
 	kv_regs_from(e->regs, r);
-	if (cpu->run->kvm_valid_regs & KVM_SYNC_X86_SREGS) {
-		e->regs->fs_base = cpu->run->s.regs.sregs.fs.base;
-		e->regs->gs_base = cpu->run->s.regs.sregs.gs.base;
-		cpu->fs_base = e->regs->fs_base;
-		cpu->gs_base = e->regs->gs_base;
-	}
+	cpu->fs_base = e->regs->fs_base = s->fs.base;
+	cpu->gs_base = e->regs->gs_base = s->gs.base;
 	ev->type = EVENT_SIGNAL;
 	return 1;
 }

@@ -22,20 +22,25 @@
 
 #define STUB_VA		0xffffffffc0000000ull	/* of vCPU 0's page */
 #define STUB_VECTORS	33u		/* the 32 exceptions and the timer */
+#define STUB_NMI	2u
 #define STUB_TIMER	32u		/* vector of the local APIC's timer */
-#define STUB_SYSCALL	33u		/* port number of SYSCALL */
+#define STUB_SYSCALL	33u		/* what SYSCALL passes for a vector */
 #define STUB_PORT	0xc0u		/* OUT port = this + vector */
-#define STUB_TOUCHED	(STUB_PORT + 34u)
+#define STUB_SAVED	(STUB_PORT + 34u)	/* vector: in the scratch */
+#define STUB_SAVED_NMI	(STUB_PORT + 35u)
+#define STUB_TOUCHED	(STUB_PORT + 36u)
 
 /* Offsets in a page. */
 enum {
 	STUB_GDT = 0x000, STUB_TSS = 0x080, STUB_IDT = 0x100,
-	STUB_SCRATCH = 0x340,	/* struct stub_scratch */
-	STUB_RETURN = 0x380,	/* struct stub_return */
-	STUB_CODE = 0x400,	/* 8 bytes per vector, then the rest */
-	STUB_LSTAR = 0x540, STUB_FAULT = 0x550,
-	STUB_LOAD_CR3 = 0x580, STUB_IRETQ = 0x584,
-	STUB_TOUCH = 0x590, STUB_DROP = 0x5a0,
+	STUB_SCRATCH = 0x320,	/* struct stub_scratch */
+	STUB_SCRATCH_NMI = 0x360,	/* the same: it may interrupt the stub */
+	STUB_RETURN = 0x3a0,	/* struct stub_return */
+	STUB_CODE = 0x400,	/* 16 bytes per vector, then the rest */
+	STUB_LSTAR = STUB_CODE + 16 * STUB_SYSCALL,
+	STUB_SAVE = 0x620, STUB_SAVE_NMI = 0x650, STUB_FAULT = 0x680,
+	STUB_LOAD_CR3 = 0x6b0, STUB_IRETQ = 0x6b4,
+	STUB_TOUCH = 0x6c0, STUB_DROP = 0x6d0,
 	STUB_IST3 = 0x900, STUB_IST2 = 0xb00, STUB_IST1 = 0x1000
 };
 
@@ -47,8 +52,9 @@ enum {
 #define GDT_LIMIT	0x4fu
 #define IDT_LIMIT	(STUB_VECTORS * 16u - 1u)
 
+/* What the general registers do not hold, and RAX, which fetched it. */
 struct stub_scratch {
-	uint64_t rax, cr2;
+	uint64_t rax, fs_base, gs_base, cr2, vector;
 };
 
 /* What the entry pops: RAX by STUB_LOAD_CR3, the rest by IRETQ. */
@@ -63,7 +69,8 @@ struct stub_frame {
 
 /*
  * Fill the page of vCPU index, whose supervisor address is STUB_VA + index
- * pages.  plain: keep CR2 out of the stub.
+ * pages.  plain: one OUT per vector and nothing more, for where instructions
+ * are dear or RDFSBASE is not there; special registers are then KVM's to tell.
  */
 void stub_build(uint8_t *page, uint32_t index, bool plain);
 
@@ -167,7 +174,7 @@ struct kv_cpu {
 	uint64_t cr3, fs_base, gs_base;
 	bool in_ring3;		/* KVM_RUN ended inside the guest user */
 	bool stale;		/* ring 0 state must be set as a whole */
-	bool fsgsbase;		/* the guest user may change the bases */
+	bool plain;		/* the stub is */
 	bool nmi_masked;
 	uint64_t armed;		/* the timer's deadline, os_mono_ns(); 0 */
 	struct vmmctl_debug_regs debug;

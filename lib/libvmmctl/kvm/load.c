@@ -116,10 +116,9 @@ void kv_load(struct kv_cpu *cpu, const struct kv_entry *e)
 
 	run->kvm_dirty_regs = KVM_SYNC_X86_REGS;
 	run->kvm_valid_regs = KVM_SYNC_X86_REGS;
-	if (cpu->fsgsbase)
+	if (cpu->plain)
 		run->kvm_valid_regs |= KVM_SYNC_X86_SREGS;
 	if (cpu->vm->h->set_state) {
-		run->kvm_valid_regs |= KVM_SYNC_X86_SREGS;
 		load_whole(cpu, e);
 	} else if (cpu->in_ring3 && !cpu->stale && !e->flush &&
 	    cpu->cr3 == e->cr3 && cpu->fs_base == e->regs->fs_base &&

@@ -81,22 +81,73 @@ static uint8_t *store_rax(uint8_t *at, uint64_t address)
 	return at + sizeof(low);
 }
 
+static uint8_t *jump(uint8_t *at, const uint8_t *to)
+{
+	const int32_t distance = (int32_t)(to - (at + 5));
+
+	*at = 0xe9;
+	memcpy(at + 1, &distance, sizeof(distance));
+	return at + 5;
+}
+
+static size_t scratch_of(uint32_t vector)
+{
+	return vector == STUB_NMI ? STUB_SCRATCH_NMI : STUB_SCRATCH;
+}
+
+/* movb $vector, its scratch */
+static uint8_t *store_vector(uint8_t *at, uint64_t va, uint32_t vector)
+{
+	const uint32_t low = (uint32_t)(va + scratch_of(vector) +
+	    offsetof(struct stub_scratch, vector));
+
+	at = bytes(at, "\xc6\x04\x25", 3);
+	memcpy(at, &low, sizeof(low));
+	at[4] = (uint8_t)vector;
+	return at + 5;
+}
+
+/* Keep RAX and the bases, which the guest user may have changed; leave. */
+static void build_save(uint8_t *at, uint64_t scratch, uint32_t port)
+{
+	at = store_rax(at, scratch);
+	at = bytes(at, "\xf3\x48\x0f\xae\xc0", 5);	/* rdfsbase %rax */
+	at = store_rax(at, scratch + offsetof(struct stub_scratch, fs_base));
+	at = bytes(at, "\xf3\x48\x0f\xae\xc8", 5);	/* rdgsbase %rax */
+	at = store_rax(at, scratch + offsetof(struct stub_scratch, gs_base));
+	out(at, port);
+}
+
+static void build_saving(uint8_t *page, uint64_t va)
+{
+	uint64_t scratch = va + STUB_SCRATCH;
+	uint8_t *at;
+
+	build_save(page + STUB_SAVE, scratch, STUB_SAVED);
+	build_save(page + STUB_SAVE_NMI, va + STUB_SCRATCH_NMI,
+	    STUB_SAVED_NMI);
+	for (uint32_t i = 0; i <= STUB_SYSCALL; i++) {
+		at = store_vector(page + STUB_CODE + 16 * (size_t)i, va, i);
+		jump(at, page + (i == STUB_NMI ? STUB_SAVE_NMI : STUB_SAVE));
+	}
+	at = store_vector(page + STUB_FAULT, va, VEC_PF);
+	at = store_rax(at, scratch);
+	at = bytes(at, "\x0f\x20\xd0", 3);		/* mov %cr2, %rax */
+	at = store_rax(at, scratch + offsetof(struct stub_scratch, cr2));
+	jump(at, page + STUB_SAVE + 8);			/* RAX is kept */
+}
+
 static void build_code(uint8_t *page, uint64_t va, bool plain)
 {
 	uint8_t *at;
 
-	for (uint32_t i = 0; i < STUB_VECTORS; i++)
-		out(page + STUB_CODE + 8 * (size_t)i, STUB_PORT + i);
-	out(page + STUB_LSTAR, STUB_PORT + STUB_SYSCALL);
-
-	at = page + STUB_FAULT;
-	if (!plain) {
-		at = store_rax(at, va + STUB_SCRATCH);
-		at = bytes(at, "\x0f\x20\xd0", 3);	/* mov %cr2, %rax */
-		at = store_rax(at, va + STUB_SCRATCH + 8);
+	if (plain) {
+		for (uint32_t i = 0; i <= STUB_SYSCALL; i++)
+			out(page + STUB_CODE + 16 * (size_t)i, STUB_PORT + i);
+		out(page + STUB_FAULT, STUB_PORT + VEC_PF);
+	} else {
+		build_saving(page, va);
 	}
-	out(at, STUB_PORT + VEC_PF);
-
 	/* mov %rax, %cr3; pop %rax; iretq */
 	bytes(page + STUB_LOAD_CR3, "\x0f\x22\xd8\x58\x48\xcf", 6);
 	/* rep movsq; out: entries written onto themselves. */
@@ -116,9 +167,9 @@ void stub_build(uint8_t *page, uint32_t index, bool plain)
 	build_tss(page, va);
 	build_code(page, va, plain);
 	for (uint32_t i = 0; i < STUB_VECTORS; i++) {
-		unsigned ist = i == 2 ? 2 : i == 8 || i == 18 ? 3 : 1;
+		unsigned ist = i == STUB_NMI ? 2 : i == 8 || i == 18 ? 3 : 1;
 
 		build_gate(page, i, va + (i == VEC_PF ? STUB_FAULT :
-		    STUB_CODE + 8 * i), ist, i == VEC_BP ? 3 : 0);
+		    STUB_CODE + 16 * i), ist, i == VEC_BP ? 3 : 0);
 	}
 }
