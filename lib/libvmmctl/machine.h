@@ -10,6 +10,9 @@
  * [m]
  */
 void space_park(struct vmmctl_space *s);
+/* The same by a vCPU that is itself entered. */
+void space_park_others(struct vmmctl_space *s,
+    const struct vmmctl_vcpu *self);
 void space_unpark(struct vmmctl_space *s);
 /* Re-evaluate what hardware may do in the leaf at gva, after a fault. [m] */
 int space_refresh(struct vmmctl_space *s, uint64_t gva);

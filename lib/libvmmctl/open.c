@@ -231,8 +231,8 @@ int vmmctl_open(const char *name, struct vmmctl **out, char *why,
 
 void vmmctl_close(struct vmmctl *v)
 {
-	if (v == NULL)
-		return;
+	if (v == NULL || !vmmctl_alive(v))
+		return;	/* a forked child's copy: nothing here is its own */
 	while (!list_empty(&v->machines))
 		vmmctl_machine_destroy(LIST_ITEM(list_first(&v->machines),
 		    struct vmmctl_machine, link));

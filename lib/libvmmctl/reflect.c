@@ -25,8 +25,7 @@ bool reflect(struct vmmctl_context *c, const struct vmmctl_exit *exit)
 	if (c->handler == 0)
 		return false;
 	if (sp == 0)
-		sp = r->rsp - RED_ZONE;
-	sp = (sp - sizeof(frame)) & ~15ull;
+		sp = (r->rsp - RED_ZONE - sizeof(frame)) & ~15ull;
 	mtx_lock(&c->m->lock);
 	n = copy_locked(c->space, sp, (void *)(uintptr_t)&frame, sizeof(frame),
 	    VMMCTL_PROT_WRITE, &f);

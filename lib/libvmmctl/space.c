@@ -18,7 +18,8 @@
  * look at entered: one of the two sees the other (all sequentially
  * consistent).
  */
-void space_park(struct vmmctl_space *s)
+void space_park_others(struct vmmctl_space *s,
+    const struct vmmctl_vcpu *self)
 {
 	struct counter_slot *count = counters_slot(s->m, 0);
 	struct link *l;
@@ -28,7 +29,7 @@ void space_park(struct vmmctl_space *s)
 	LIST_EACH(l, &s->m->vcpus) {
 		struct vmmctl_vcpu *v = LIST_ITEM(l, struct vmmctl_vcpu, link);
 
-		if (atomic_load(&v->entered) == 0 ||
+		if (v == self || atomic_load(&v->entered) == 0 ||
 		    atomic_load(&v->running) != s)
 			continue;
 		count_add(&count->shootdowns, 1);
@@ -37,6 +38,11 @@ void space_park(struct vmmctl_space *s)
 		    atomic_load(&v->running) == s)
 			os_wait(&v->entered, 1);
 	}
+}
+
+void space_park(struct vmmctl_space *s)
+{
+	space_park_others(s, NULL);
 }
 
 void space_unpark(struct vmmctl_space *s)

@@ -118,7 +118,7 @@ static size_t effective(const struct vmmctl_regs *r, const uint8_t *code,
 /*
  * MOV SS of the selector that ring 3 has there anyway changes nothing: skip
  * it.  Any other value faults on the processor, which does not hold back
- * anything.  Segment overrides and 32-bit addresses are left to the processor.
+ * anything.
  */
 static bool skip_mov_ss(struct vmmctl_context *c, const uint8_t *code,
     size_t len)
@@ -127,11 +127,17 @@ static bool skip_mov_ss(struct vmmctl_context *c, const uint8_t *code,
 	bool opsize;
 	uint8_t rex;
 	size_t i = prefixes(code, len, &opsize, &rex), p;
+	uint64_t base = 0, mask = UINT64_MAX;
 	uint16_t selector;
 
-	for (p = 0; p < i; p++)
-		if (code[p] == 0x64 || code[p] == 0x65 || code[p] == 0x67)
-			return false;
+	for (p = 0; p < i; p++) {
+		if (code[p] == 0x64)
+			base = r->fs_base;
+		else if (code[p] == 0x65)
+			base = r->gs_base;
+		else if (code[p] == 0x67)
+			mask = UINT32_MAX;
+	}
 	i++;
 	if (i >= len)
 		return false;
@@ -147,6 +153,7 @@ static bool skip_mov_ss(struct vmmctl_context *c, const uint8_t *code,
 		i = effective(r, code, i, len, rex, &addr);
 		if (i == 0)
 			return false;
+		addr = base + (addr & mask);
 		mtx_lock(&c->m->lock);
 		n = copy_locked(c->space, addr, &selector, sizeof(selector),
 		    VMMCTL_PROT_READ, &f);

@@ -229,8 +229,6 @@ static int enter(struct vmmctl_vcpu *v, struct vmmctl_context *c,
 		    (err == 0 && ev->type == EVENT_TIMEOUT) ? 0 :
 		    v->budget_ns - t;
 	}
-	if (v->budget_exits != 0)
-		v->budget_exits--;
 out:
 	atomic_store(&v->entered, 0);
 	while ((parked = atomic_load(&s->parked)) != 0) {
@@ -296,9 +294,11 @@ static int run_once(struct vmmctl_vcpu *v, struct vmmctl_context *c,
 	r = decode_event(v, c, &ev, e);
 	if (r == 0)
 		count_add(&v->counters->handled, 1);
-	else if (r > 0)
-		r = apply_policy(v, c, e);
-	return r;
+	if (r <= 0)
+		return r;
+	if (v->budget_exits != 0)
+		v->budget_exits--;
+	return apply_policy(v, c, e);
 }
 
 static int run(struct vmmctl_vcpu *v, struct vmmctl_context *c,

@@ -153,6 +153,11 @@ static int db_event(struct kv_cpu *cpu, struct kv_entry *e, struct event *ev)
 
 	if (err == 0) {
 		ev->dr6 = r.dr6 & DR6_CAUSES;
+		/* The bits of others than enabled breakpoints mean nothing,
+		 * SDM vol. 3B 17.2.3. */
+		for (int i = 0; i < 4; i++)
+			if ((cpu->debug.dr7 >> (2 * i) & 3) == 0)
+				ev->dr6 &= ~(1ull << i);
 		err = kv_debug_set(cpu, &cpu->debug);	/* clears DR6 */
 	}
 	/* INT1 is a trap; emulated it may come as a fault. */

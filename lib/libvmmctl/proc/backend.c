@@ -91,7 +91,6 @@ static int proc_open(struct vmmctl *v, const char *option)
 	if (p == NULL)
 		return vmmctl_fail(v, -ENOMEM, "no memory for the backend");
 	p->notif_sync = kernel_at_least(6, 6);
-	p->notif_hangup = kernel_at_least(6, 11);
 	v->backend_data = p;
 	strcpy(info->variant, "seccomp");
 	info->caps = VMMCTL_CAP_FSGSBASE;

@@ -2,6 +2,7 @@
 /*
  * enter.c - into the guest and out: two ioctls on the seat's listener.
  */
+#include "../machine.h"
 #include "../os.h"
 #include "proc.h"
 
@@ -14,49 +15,27 @@
 #include <time.h>
 #include <unistd.h>
 
-/* Wait until the listener has something; the deadline may pass first. */
-static int wait_listener(struct proc_seat *seat, uint64_t deadline)
+int seat_receive(struct proc_seat *seat, uint64_t ns, uint64_t args[6])
 {
+	const struct timespec t = { .tv_sec = (time_t)(ns / 1000000000u),
+	    .tv_nsec = (long)(ns % 1000000000u) };
 	struct pollfd p = { .fd = seat->listener, .events = POLLIN };
-	struct timespec t, *timeout = NULL;
-	int n;
-
-	if (deadline != 0) {
-		uint64_t now = os_mono_ns();
-		uint64_t left = deadline > now ? deadline - now : 0;
-
-		t.tv_sec = (time_t)(left / 1000000000u);
-		t.tv_nsec = (long)(left % 1000000000u);
-		timeout = &t;
-	}
-	n = ppoll(&p, 1, timeout, NULL);
-	if (n < 0)
-		return -errno;
-	if (n == 0)
-		return -ETIMEDOUT;
-	return p.revents & POLLIN ? 0 : -ESRCH;
-}
-
-int seat_receive(struct proc_seat *seat, uint64_t args[6])
-{
-	struct proc *p = seat->stub->m->v->backend_data;
 	struct seccomp_notif n;
-	int err;
+	int ready;
 
-	if (!p->notif_hangup) {
-		err = wait_listener(seat, 0);
-		if (err != 0)
-			return err;
-	}
-	memset(&n, 0, sizeof(n));
-	if (ioctl(seat->listener, SECCOMP_IOCTL_NOTIF_RECV, &n) != 0) {
-		/* ENOENT: it was interrupted by a signal, or has ended. */
-		if (errno == EINTR)
-			return -EINTR;
-		if (errno == ENOENT && wait_listener(seat, 0) != -ESRCH)
-			return -EINTR;
+	/* The receiving ioctl alone would not hear, before Linux 6.11, that
+	 * the stub has died, and knows no time. */
+	ready = ppoll(&p, 1, &t, NULL);
+	if (ready < 0)
+		return -errno;
+	if (ready == 0)
+		return -ETIMEDOUT;
+	if ((p.revents & POLLIN) == 0)
 		return -ESRCH;
-	}
+	memset(&n, 0, sizeof(n));
+	/* ENOENT: the notification was withdrawn, for a signal. */
+	if (ioctl(seat->listener, SECCOMP_IOCTL_NOTIF_RECV, &n) != 0)
+		return errno == ENOENT ? -EINTR : -errno;
 	seat->notif = n.id;
 	seat->tid = (pid_t)n.pid;
 	for (int i = 0; i < 6; i++)
@@ -64,15 +43,14 @@ int seat_receive(struct proc_seat *seat, uint64_t args[6])
 	return 0;
 }
 
-int seat_answer(struct proc_seat *seat, bool resume)
+static int answer(struct proc_seat *seat)
 {
-	struct proc_machine *pm = seat->stub->m->backend_data;
 	struct seccomp_notif_resp r = { .id = seat->notif,
-	    .val = (int64_t)(pm->key | seat->index) };
+	    .val = seat->index };
 
-	seat->ops->resume = resume;
-	return ioctl(seat->listener, SECCOMP_IOCTL_NOTIF_SEND, &r) == 0 ? 0 :
-	    -errno;
+	/* ENOENT: a signal took it out of the call; it will notify again. */
+	return ioctl(seat->listener, SECCOMP_IOCTL_NOTIF_SEND, &r) == 0 ||
+	    errno == ENOENT ? 0 : -errno;
 }
 
 void seat_died(struct proc_seat *seat)
@@ -92,21 +70,6 @@ void proc_kick(struct vmmctl_vcpu *v)
 	errno = saved;
 }
 
-/* Carry the queued changes to the stub without entering the guest. */
-static int flush(struct proc_seat *seat, uint64_t args[6])
-{
-	int err = seat_answer(seat, false);
-
-	while (err == 0) {
-		err = seat_receive(seat, args);
-		if (err == -EINTR)
-			err = 0;	/* the caller's next step notices */
-		else
-			break;
-	}
-	return err;
-}
-
 /*
  * Take the machine lock while entered.  Who holds it may be waiting for us to
  * leave: then leave, with -EINTR.
@@ -122,44 +85,80 @@ static int lock_inside(struct vmmctl_space *s)
 }
 
 /*
- * Make the stub's mappings what the page table says, or leave the last
- * of it to the entry.  With several seats no guest may run before all is
- * done, since another seat could run it: nothing is left then.
+ * Carry the ops to the stub without entering the guest: one round.  No seat
+ * of the stub is inside.  -ENOMEM: the host refused one.
+ */
+static int flush(struct proc_seat *seat)
+{
+	struct proc_machine *pm = seat->stub->m->backend_data;
+	uint64_t args[6];
+	int err;
+
+	frame_arm(seat, pm->key);
+	seat->ops->resume = 0;
+	err = answer(seat);
+	while (err == 0) {
+		err = seat_receive(seat, PATIENCE_NS, args);
+		if (err == -EINTR)
+			err = 0;
+		else
+			break;
+	}
+	if (err == -ETIMEDOUT)
+		err = -ESRCH;
+	if (err != 0)
+		return err;
+	seat->ops->count = 0;
+	return frame_disarm(seat) && args[0] == REPORT_DONE ? 0 : -ENOMEM;
+}
+
+/*
+ * Carry all queued changes to a stub with several seats.  The others are kept
+ * outside: they could read the key, and could run before the changes hold.
+ */
+static int flush_all(struct vmmctl_space *s, struct proc_seat *seat)
+{
+	struct proc_space *ps = s->backend_data;
+	int err = 0, tries = 0;
+
+	space_park_others(s, seat->seat.vcpu);
+	while (err == 0 && (ps->nqueue != 0 || ps->drop)) {
+		queue_take(s, seat);
+		err = flush(seat);
+		if (err == -ENOMEM && tries++ == 0) {
+			/* Too many mappings: start afresh, faults fetch. */
+			ps->nqueue = 0;
+			queue_drop_all(s);
+			err = 0;
+		}
+	}
+	seat->ops->count = 0;
+	space_unpark(s);
+	return err;
+}
+
+/*
+ * Make the stub's mappings what the page table says, or leave the last of it
+ * to the entry, which then finds ops->count set.
  */
 static int synchronize(struct vmmctl_vcpu *v, struct vmmctl_space *s,
     struct proc_seat *seat)
 {
 	struct proc_space *ps = s->backend_data;
-	uint64_t args[6] = { REPORT_DONE };
-	int tries = 0, err = 0;
-	bool more;
+	int err;
 
 	seat->ops->count = 0;
-	if (atomic_load_explicit(&ps->pending, memory_order_relaxed) == 0 &&
-	    seat->stub->nseats == 1)
+	if (atomic_load(&ps->pending) == 0)
 		return 0;
 	err = lock_inside(s);
 	if (err != 0)
 		return err;
-	while (ps->nqueue != 0 || ps->drop) {
-		more = queue_take(s, seat);
-		count_add(&v->counters->flushes, 1);
-		if (!more && seat->stub->nseats == 1)
-			break;
-		err = flush(seat, args);
-		seat->ops->count = 0;
-		if (err != 0)
-			break;
-		if (args[0] == REPORT_DONE)
-			continue;
-		/* Too many mappings: start afresh, faults fetch the rest. */
-		err = -ENOMEM;
-		if (tries++ > 0)
-			break;
-		ps->nqueue = 0;
-		queue_drop_all(s);
-		err = 0;
-	}
+	count_add(&v->counters->flushes, 1);
+	if (seat->stub->nseats > 1)
+		err = flush_all(s, seat);
+	else
+		while (err == 0 && queue_take(s, seat))
+			err = flush(seat);
 	mtx_unlock(&s->m->lock);
 	return err;
 }
@@ -176,24 +175,42 @@ static void died(struct proc_seat *seat, struct event *ev)
 	ev->section = "vmmctl(3), ISOLATION";
 }
 
-/* Wait for the guest's next notification, whatever it takes. */
+/*
+ * Wait for the guest's next notification.  A guest that does not come out
+ * when it is told to has blocked its signals: that ends it.
+ */
 static int wait_exit(struct vmmctl_vcpu *v, struct proc_seat *seat,
     uint64_t deadline, uint64_t args[6], enum event_type *cause)
 {
+	bool told = false;
 	int err;
 
 	for (;;) {
-		err = deadline == 0 ? 0 : wait_listener(seat, deadline);
-		if (err == 0)
-			err = seat_receive(seat, args);
-		if (err == -ETIMEDOUT)
+		uint64_t ns = PATIENCE_NS;
+		bool last = false;	/* of the time there is */
+
+		if (!told && deadline != 0) {
+			uint64_t now = os_mono_ns();
+
+			last = deadline < now + PATIENCE_NS;
+			if (last)
+				ns = deadline > now ? deadline - now : 0;
+		}
+		err = seat_receive(seat, ns, args);
+		if (err == -ETIMEDOUT && told) {
+			kill(seat->stub->pid, SIGKILL);
+			continue;
+		}
+		if (err == -ETIMEDOUT && last)
 			*cause = EVENT_TIMEOUT;
 		else if (err == -EINTR)
 			*cause = EVENT_SIGNAL;
-		else
+		else if (err != -ETIMEDOUT)
 			return err;
-		/* The guest must come out before we can tell anything. */
-		deadline = 0;
+		else if (atomic_load(&v->kicked) == 0 &&
+		    atomic_load(&v->last->parked) == 0)
+			continue;
+		told = true;
 		proc_kick(v);
 	}
 }
@@ -201,6 +218,7 @@ static int wait_exit(struct vmmctl_vcpu *v, struct proc_seat *seat,
 static int enter_once(struct vmmctl_vcpu *v, struct vmmctl_context *c,
     struct proc_seat *seat, uint64_t deadline, struct event *ev)
 {
+	struct proc_machine *pm = v->m->backend_data;
 	enum event_type cause = EVENT_KICK;
 	uint64_t args[6];
 	int err;
@@ -208,9 +226,12 @@ static int enter_once(struct vmmctl_vcpu *v, struct vmmctl_context *c,
 	err = synchronize(v, c->space, seat);
 	if (err == 0) {
 		frame_store(seat, &c->regs);
-		err = seat_answer(seat, true);
+		if (seat->ops->count != 0)
+			frame_arm(seat, pm->key);
+		seat->ops->resume = 1;
+		err = answer(seat);
 	}
-	if (err == 0 || err == -ENOENT)
+	if (err == 0)
 		err = wait_exit(v, seat, deadline, args, &cause);
 	if (err == -ESRCH) {
 		died(seat, ev);
@@ -218,8 +239,13 @@ static int enter_once(struct vmmctl_vcpu *v, struct vmmctl_context *c,
 	}
 	if (err != 0)
 		return err;
-	if (args[0] == REPORT_ERROR)
+	if (seat->armed && (!frame_disarm(seat) || args[0] == REPORT_ERROR))
 		return -EAGAIN;
+	if (args[0] >= REPORT_DONE) {
+		/* Not the handler's doing: there was nothing to report. */
+		died(seat, ev);
+		return 0;
+	}
 	frame_load(seat, &c->regs);
 	c->regs.fs_base = args[3];
 	c->regs.gs_base = args[4];
@@ -245,7 +271,7 @@ int proc_enter(struct vmmctl_vcpu *v, struct vmmctl_context *c,
 	    atomic_load(&c->space->parked) == 0) {
 		err = enter_once(v, c, seat, deadline, ev);
 		/* An op failed, the guest has not run: start afresh. */
-		if (err == -EAGAIN) {
+		if (err == -EAGAIN || err == -ENOMEM) {
 			err = lock_inside(c->space);
 			if (err == 0) {
 				queue_drop_all(c->space);
@@ -257,8 +283,9 @@ int proc_enter(struct vmmctl_vcpu *v, struct vmmctl_context *c,
 	atomic_store(&pv->tid, 0);
 	if (err == -EINTR)
 		return 0;	/* EVENT_KICK: somebody wants us outside */
-	return err == -EAGAIN ? vmmctl_fail(c->m->v, -ENOMEM,
-	    "the host refuses the stub's mappings") :
-	    err == 0 ? 0 : vmmctl_fail(c->m->v, err,
+	if (err == -EAGAIN || err == -ENOMEM)
+		return vmmctl_fail(c->m->v, -ENOMEM, "the host refuses the "
+		    "stub's mappings; raise vm.max_map_count");
+	return err == 0 ? 0 : vmmctl_fail(c->m->v, err,
 	    "the stub does not answer (error %d)", -err);
 }

@@ -19,6 +19,7 @@
 #define XSAVE_MAGIC1	0x46505853u
 #define LEGACY_SIZE	512u
 #define SS_AUTODISARM_FLAG (1u << 31)
+#define UC_FP_XSTATE	1ull
 
 #ifndef SYS_SECCOMP
 #define SYS_SECCOMP	1
@@ -37,6 +38,8 @@ struct kernel_ucontext {
 	uint64_t fpstate, reserved[8];
 	uint64_t sigmask;
 };
+
+_Static_assert(sizeof(struct kernel_ucontext) <= STUB_OPS_FRAME, "ops frame");
 
 struct sw_bytes {
 	uint32_t magic1, extended_size;
@@ -60,7 +63,8 @@ static int offset_of(const struct proc_seat *seat, uint64_t at, size_t size,
 {
 	uint64_t off = at - frame_address(seat);
 
-	if (off > STUB_FRAME_SIZE - size || (off & 7) != 0)
+	if (off > STUB_FRAME_SIZE - size || off < STUB_OPS_FRAME ||
+	    (off & 7) != 0)
 		return -EPROTO;
 	*offset = (uint32_t)off;
 	return 0;
@@ -89,6 +93,45 @@ int frame_learn(struct proc_seat *seat, const uint64_t args[6])
 void frame_clear(struct proc_seat *seat)
 {
 	memset(seat->frame + seat->info, 0, 128);
+}
+
+/*
+ * At the start of the frame page, where the kernel's frames do not reach.
+ * RSP points at the saved R15, which is the key, for the code to erase.
+ */
+static struct kernel_ucontext *ops_frame(struct proc_seat *seat)
+{
+	return (struct kernel_ucontext *)(void *)seat->frame;
+}
+
+void frame_arm(struct proc_seat *seat, uint64_t key)
+{
+	struct kernel_ucontext *u = ops_frame(seat);
+	uint64_t at = frame_address(seat);
+
+	memset(u, 0, sizeof(*u));
+	u->flags = seat->uc_flags & ~UC_FP_XSTATE;
+	u->stack_flags = SS_DISABLE;
+	u->sigmask = ~0ull;
+	u->gregs[REG_RBX] = STUB_OPS + (uint64_t)seat->index * STUB_OPS_SIZE;
+	u->gregs[REG_R15] = key;
+	u->gregs[REG_RSP] = at + offsetof(struct kernel_ucontext, gregs) +
+	    REG_R15 * sizeof(uint64_t);
+	u->gregs[REG_RIP] = STUB_OPS_ENTRY;
+	u->gregs[REG_EFL] = RFLAGS_FIXED | RFLAGS_IF;
+	u->gregs[REG_CSGSFS] = USER_CS | USER_SS << 48;
+	seat->ops->frame_sp = at;
+	seat->armed = true;
+}
+
+bool frame_disarm(struct proc_seat *seat)
+{
+	uint64_t *key = &ops_frame(seat)->gregs[REG_R15];
+	bool used = *key == 0;
+
+	*key = 0;
+	seat->armed = false;
+	return used;
 }
 
 void frame_store(struct proc_seat *seat, const struct vmmctl_regs *r)

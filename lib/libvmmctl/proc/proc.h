@@ -14,13 +14,14 @@
 #include <sys/types.h>
 
 #define KICK_SIGNAL	SIGALRM
+/* What a stub answers takes microseconds; later it is taken for hostile. */
+#define PATIENCE_NS	1000000000ull
 #define QUEUE_MAX	4096u		/* ranges; beyond, all is dropped */
 #define STUB_SLOTS	65536u		/* in the arena */
 
 /* The handle. [I] */
 struct proc {
 	bool notif_sync;	/* the kernel has SYNC_WAKE_UP (6.6) */
-	bool notif_hangup;	/* RECV ends when the stub dies (6.11) */
 };
 
 /* A descriptor that the zygote has for a backing. */
@@ -49,6 +50,7 @@ struct proc_seat {
 	int listener;			/* [I] -1: not made */
 	pid_t tid;			/* [I] as the notification has it */
 	uint64_t notif;			/* [r] to answer */
+	bool armed;			/* [r] the ops frame holds the key */
 	struct stub_ops *ops;		/* [I] */
 	uint8_t *frame;			/* [I] the alternate stack */
 	uint32_t uc, info, xsave;	/* [I] offsets into the frame */
@@ -112,9 +114,11 @@ void queue_fini(struct vmmctl_space *s);
 int proc_enter(struct vmmctl_vcpu *v, struct vmmctl_context *c,
     uint64_t deadline, struct event *ev);
 void proc_kick(struct vmmctl_vcpu *v);
-/* What a seat's thread says next. 0; -ESRCH: it is gone; -EINTR. */
-int seat_receive(struct proc_seat *seat, uint64_t args[6]);
-int seat_answer(struct proc_seat *seat, bool resume);
+/*
+ * What a seat's thread says next, within ns nanoseconds.  -ESRCH: it is gone;
+ * -EINTR; -ETIMEDOUT.
+ */
+int seat_receive(struct proc_seat *seat, uint64_t ns, uint64_t args[6]);
 void seat_died(struct proc_seat *seat);
 
 /* frame.c */
@@ -122,6 +126,10 @@ void seat_died(struct proc_seat *seat);
 int frame_learn(struct proc_seat *seat, const uint64_t args[6]);
 /* Leave nothing of the guest that was here before. */
 void frame_clear(struct proc_seat *seat);
+/* The ops frame: armed before ops are carried out, disarmed when the thread
+ * has spoken again.  True if it had used the key. */
+void frame_arm(struct proc_seat *seat, uint64_t key);
+bool frame_disarm(struct proc_seat *seat);
 void frame_store(struct proc_seat *seat, const struct vmmctl_regs *r);
 void frame_load(struct proc_seat *seat, struct vmmctl_regs *r);
 void frame_event(struct proc_seat *seat, struct vmmctl_regs *r, int sig,

@@ -16,8 +16,7 @@
 
 static void set_pending(struct proc_space *ps)
 {
-	atomic_store_explicit(&ps->pending, ps->nqueue != 0 || ps->drop,
-	    memory_order_relaxed);
+	atomic_store(&ps->pending, ps->nqueue != 0 || ps->drop);
 }
 
 void queue_drop_all(struct vmmctl_space *s)

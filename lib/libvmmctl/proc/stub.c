@@ -87,7 +87,7 @@ static int seat_ready(struct proc_seat *seat, int listener)
 		(void)ioctl(listener, SECCOMP_IOCTL_NOTIF_SET_FLAGS,
 		    SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP);
 	do {
-		err = seat_receive(seat, args);
+		err = seat_receive(seat, PATIENCE_NS, args);
 	} while (err == -EINTR);
 	if (err == 0)
 		err = frame_learn(seat, args);

@@ -229,8 +229,7 @@ int zygote_start(struct vmmctl_machine *m)
 
 	if (getrandom(&pm->key, sizeof(pm->key), 0) != sizeof(pm->key))
 		return vmmctl_fail(m->v, -EIO, "no random numbers to be had");
-	/* The top bit is clear: the answer must not look like an error. */
-	pm->key &= 0x7fffffffffffff00ull;
+	pm->key |= 1;	/* an erased key is 0 */
 	pm->arena = memfd_create("vmmctl-arena", MFD_CLOEXEC);
 	if (pm->arena < 0 || ftruncate(pm->arena, (off_t)ARENA_SIZE) != 0)
 		return vmmctl_fail(m->v, -errno,

@@ -33,25 +33,16 @@
 	.section .stub, "ax"
 	.globl stub_handler, stub_start
 
-/* A signal: rdi its number.  The kernel has put everything in the frame. */
-stub_handler:
-	rdfsbase %r10
-	rdgsbase %r8
-notify:
-	mov	$NR_NOTIFY, %eax
-	syscall
-	/* rax: key, seat in the low byte.  Nothing else is known. */
-	mov	%rax, %r15
-	movzbl	%al, %ebx
-	shl	$12, %rbx
-	movabs	$STUB_OPS, %rax
-	add	%rax, %rbx		/* rbx: this seat's struct stub_ops */
+/*
+ * From the ops frame: rbx as above, r15 the key, rsp where it stands in the
+ * frame, all signals blocked.
+ */
+stub_ops_entry:
+	movq	$0, (%rsp)
 	mov	OPS_COUNT(%rbx), %ebp
 	lea	OPS_OPS(%rbx), %r12
 	xor	%r13d, %r13d
-1:	cmp	%ebp, %r13d
-	jae	3f
-	mov	(%r12), %rax
+1:	mov	(%r12), %rax
 	mov	8(%r12), %rdi
 	mov	16(%r12), %rsi
 	mov	24(%r12), %rdx
@@ -71,23 +62,49 @@ notify:
 	syscall
 	cmp	%rax, 8(%r12)
 	jne	4f
-	jmp	5f
+	jmp	3f
 2:	mov	%r15, %r9
 	syscall
 	test	%rax, %rax
 	jnz	4f
-5:	add	$OP_SIZE, %r12
+3:	add	$OP_SIZE, %r12
 	inc	%r13d
-	jmp	1b
-4:	mov	$REPORT_ERROR, %edi
+	cmp	%ebp, %r13d
+	jb	1b
+	xor	%r15d, %r15d
+	xor	%r9d, %r9d
+	cmpl	$0, OPS_RESUME(%rbx)
+	jne	enter
+	mov	$REPORT_DONE, %edi
+	jmp	notify
+4:	xor	%r15d, %r15d
+	xor	%r9d, %r9d
+	mov	$REPORT_ERROR, %edi
 	mov	%rax, %rsi
 	mov	%r13d, %edx
 	jmp	notify
-3:	cmpl	$0, OPS_RESUME(%rbx)
-	jne	6f
-	mov	$REPORT_DONE, %edi
-	jmp	notify
-6:	xor	%eax, %eax
+
+/* A signal: rdi its number.  The kernel has put everything in the frame. */
+stub_handler:
+	rdfsbase %r10
+	rdgsbase %r8
+notify:
+	mov	$NR_NOTIFY, %eax
+	syscall
+	/* rax: the seat.  Nothing else is known. */
+	mov	%eax, %ebx
+	and	$(STUB_MAX_SEATS - 1), %ebx
+	shl	$12, %rbx
+	movabs	$STUB_OPS, %rax
+	add	%rax, %rbx		/* rbx: this seat's struct stub_ops */
+	cmpl	$0, OPS_COUNT(%rbx)
+	je	enter
+	mov	OPS_FRAME_SP(%rbx), %rsp
+	mov	$SYS_rt_sigreturn, %eax
+	syscall
+	hlt
+
+enter:	xor	%eax, %eax
 	mov	%eax, %ds
 	mov	%eax, %es
 	mov	%eax, %fs
@@ -97,13 +114,12 @@ notify:
 	mov	OPS_GS(%rbx), %rax
 	wrgsbase %rax
 	mov	OPS_SP(%rbx), %rsp
-	mov	%r15, %rdi
 	mov	$SYS_rt_sigreturn, %eax
 	syscall
 	hlt
 
 /*
- * A forked zygote arrives here: rax the key with seat 0, rdi the number of
+ * A forked zygote arrives here: rax the key, rdi the number of
  * seats there may be.  It has mapped its pages and lost its other
  * descriptors.
  */
@@ -138,9 +154,11 @@ stub_start:
 	call_with_key SYS_clone
 	test	%rax, %rax
 	jnz	7b
-	or	%rbp, %r15
+	mov	%ebp, %r13d
+	jmp	9f
 /* Get a listener, hand it to the owner, and trap for the first time. */
-seat:	movzbl	%r15b, %ebx
+seat:	xor	%r13d, %r13d
+9:	mov	%r13d, %ebx
 	shl	$12, %rbx
 	movabs	$STUB_OPS, %rax
 	add	%rax, %rbx
@@ -167,7 +185,10 @@ seat:	movzbl	%r15b, %ebx
 	jne	8f
 	mov	$FD_SOCKET, %edi
 	call_with_key SYS_close
-8:	int3
+	/* The frame that this makes must not hold the key. */
+8:	xor	%r15d, %r15d
+	xor	%r9d, %r9d
+	int3
 die:	mov	$1, %edi
 	call_with_key SYS_exit
 	hlt

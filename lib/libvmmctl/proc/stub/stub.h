@@ -12,19 +12,30 @@
  *
  * A *seat* is a thread of a stub that runs guest code for one vCPU.  Whatever
  * the guest does that concerns the kernel (system call, fault, trap) lands in
- * the handler, whose only step is the notification call: there the thread
- * blocks in the kernel until the owner answers.  The answer's return value is
- * the machine's secret key.  The seccomp filter admits the calls that change
- * mappings and return from the signal only with the key in their unused
- * argument bits.  The guest never sees it: it arrives in a register, the
- * handler keeps it there, and the return from the signal overwrites all
- * registers.  A guest that jumps into the handler just notifies the owner.
+ * the handler, whose first step is the notification call: there the thread
+ * blocks in the kernel until the owner answers, and returns from the signal
+ * to enter the guest again.
+ *
+ * Calls that change mappings are admitted by the seccomp filter only with the
+ * machine's secret key in their unused argument bits.  A guest can jump to
+ * any byte of the handler, with signals unblocked and TF set; so the key must
+ * never be in a register that a signal could spill to the guest's sight.  When
+ * there are changes to carry out, the owner, while every seat of the stub is
+ * blocked in its notification, writes a second signal frame, the *ops frame*:
+ * returning from it blocks all signals and loads the key, in one system call.
+ * The code it leads to erases the key in the frame, carries out the ops, and
+ * goes on to the guest with all registers overwritten.
+ *
+ * What a guest can do with the handler: notify the owner, return from a signal
+ * (its own registers, mask and alternate stack: a guest that blocks the
+ * owner's kick is killed), and everything else gets a SIGSYS.
  */
 #ifndef VMMCTL_STUB_H
 #define VMMCTL_STUB_H
 
 #define STUB_HI		0x7ff8
 #define STUB_CODE	0x7ff800000000
+#define STUB_OPS_ENTRY	STUB_CODE	/* where the ops frame leads */
 #define STUB_OPS	0x7ff800100000
 #define STUB_FRAME	0x7ff800200000
 #define STUB_END	0x7ff800300000
@@ -35,6 +46,7 @@
 
 #define STUB_OPS_SIZE	4096
 #define STUB_FRAME_SIZE	16384		/* AMX needs 11 KiB */
+#define STUB_OPS_FRAME	512		/* of it, at its start */
 #define STUB_SLOT_SIZE	(STUB_OPS_SIZE + STUB_FRAME_SIZE)
 #define STUB_MAX_SEATS	16
 #define STUB_MAX_OPS	64
@@ -60,9 +72,10 @@
 #define OPS_FS		8
 #define OPS_GS		16
 #define OPS_SP		24
-#define OPS_ALTSTACK	32
-#define OPS_FPROG	56
-#define OPS_MSG		72
+#define OPS_FRAME_SP	32
+#define OPS_ALTSTACK	40
+#define OPS_FPROG	64
+#define OPS_MSG		80
 #define OPS_OPS		512
 #define OP_SIZE		56
 
@@ -80,7 +93,8 @@ struct stub_ops {
 	uint32_t count;			/* ops to carry out */
 	uint32_t resume;		/* then enter the guest, else report */
 	uint64_t fs_base, gs_base;
-	uint64_t sp;			/* where the signal frame is */
+	uint64_t sp;			/* the frame to enter the guest from */
+	uint64_t frame_sp;		/* the ops frame, if count != 0 */
 	struct {
 		uint64_t sp;
 		uint32_t flags, pad;
@@ -105,7 +119,7 @@ struct stub_ops {
 		uint32_t fd, pad;
 	} control;
 	uint64_t filter[8];		/* struct sock_filter */
-	uint8_t pad[512 - 72 - 56 - 16 - 24 - 64];
+	uint8_t pad[512 - 80 - 56 - 16 - 24 - 64];
 	struct stub_op ops[STUB_MAX_OPS];
 };
 
@@ -116,6 +130,7 @@ AT(resume, OPS_RESUME);
 AT(fs_base, OPS_FS);
 AT(gs_base, OPS_GS);
 AT(sp, OPS_SP);
+AT(frame_sp, OPS_FRAME_SP);
 AT(altstack, OPS_ALTSTACK);
 AT(fprog, OPS_FPROG);
 AT(msg, OPS_MSG);

@@ -64,15 +64,11 @@ void *memset(void *p, int c, size_t n)
 #define IF_GE(k, t, f)	BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, (k), (t), (f))
 #define ARG_LO(n)	((uint32_t)(DATA(args) + 8 * (n)))
 #define ARG_HI(n)	((uint32_t)(DATA(args) + 8 * (n) + 4))
-/* The low byte is the seat. */
-#define MASK_SEAT	BPF_STMT(BPF_ALU | BPF_AND | BPF_K, 0xffffff00u)
-
 /* The key in argument n: allowed, else trapped. */
 #define KEY_IN(n) \
-	LOAD(ARG_HI(n)), IF_EQ(key_hi, 0, 4), \
-	LOAD(ARG_LO(n)), MASK_SEAT, IF_EQ(key_lo, 0, 1), \
+	LOAD(ARG_HI(n)), IF_EQ(key_hi, 0, 3), \
+	LOAD(ARG_LO(n)), IF_EQ(key_lo, 0, 1), \
 	RET(SECCOMP_RET_ALLOW), RET(SECCOMP_RET_TRAP)
-#define KEY_IN_LEN 7
 
 static int install_filter(uint32_t key_hi, uint32_t key_lo)
 {
@@ -95,16 +91,14 @@ static int install_filter(uint32_t key_hi, uint32_t key_lo)
 		IF_GE(4096, 0, 1),
 		RET(SECCOMP_RET_TRAP),
 		LOAD(DATA(nr)),
-		IF_EQ(NR_NOTIFY, 0, 1),
+		IF_EQ(NR_NOTIFY, 1, 0),
+		IF_EQ(__NR_rt_sigreturn, 0, 1),
 		RET(SECCOMP_RET_ALLOW),
-		IF_EQ(__NR_rt_sigreturn, 0, KEY_IN_LEN),
-		KEY_IN(0),
-		IF_EQ(__NR_mmap, 0, 8),
+		IF_EQ(__NR_mmap, 0, 7),
 		LOAD(ARG_HI(4)),
 		IF_EQ(key_hi, 1, 0),
 		RET(SECCOMP_RET_TRAP),
 		LOAD(ARG_HI(3)),
-		MASK_SEAT,
 		IF_EQ(key_lo, 1, 0),
 		RET(SECCOMP_RET_TRAP),
 		RET(SECCOMP_RET_ALLOW),
