@@ -29,6 +29,7 @@ static void xsave_reset(struct vmmctl_context *c)
 
 int vmmctl_context_create(struct vmmctl_space *s, struct vmmctl_context **out)
 {
+	KEEP_ERRNO();
 	struct vmmctl_machine *m = s->m;
 	struct vmmctl_context *c;
 
@@ -57,6 +58,7 @@ nomem:
 
 void context_free(struct vmmctl_context *c)
 {
+	KEEP_ERRNO();
 	struct vmmctl_machine *m = c->m;
 
 	mtx_lock(&m->lock);
@@ -112,10 +114,32 @@ static int check_idle(struct vmmctl_context *c)
 	return 0;
 }
 
+/*
+ * The components that lie in the first size bytes; the offsets are CPUID's
+ * (SDM vol. 1 13.2).
+ */
+static uint64_t components_in(const struct vmmctl *v, size_t size)
+{
+	uint64_t fit = 3;
+
+	for (unsigned i = 2; i < 63; i++) {
+		unsigned len, at, ecx, edx;
+
+		if ((v->info.xsave_mask >> i & 1) == 0)
+			continue;
+		__cpuid_count(0xd, i, len, at, ecx, edx);
+		if (at <= size && len <= size - at)
+			fit |= 1ull << i;
+	}
+	return fit;
+}
+
 int vmmctl_context_get_xsave(struct vmmctl_context *c, void *buf, size_t size)
 {
+	KEEP_ERRNO();
 	uint32_t full = c->m->v->info.xsave_size;
 	int err = check_idle(c);
+	uint64_t bv;
 
 	if (err != 0)
 		return err;
@@ -126,9 +150,15 @@ int vmmctl_context_get_xsave(struct vmmctl_context *c, void *buf, size_t size)
 	if (c->seat != NULL)
 		err = c->m->v->ops->xsave_save(c->seat, c->xsave);
 	mtx_unlock(&c->m->lock);
-	if (err == 0)
-		memcpy(buf, c->xsave, size < full ? size : full);
-	return err;
+	if (err != 0)
+		return err;
+	memcpy(buf, c->xsave, size < full ? size : full);
+	if (size < full) {
+		memcpy(&bv, c->xsave + XSAVE_BV, sizeof(bv));
+		bv &= components_in(c->m->v, size);
+		memcpy((uint8_t *)buf + XSAVE_BV, &bv, sizeof(bv));
+	}
+	return 0;
 }
 
 static int check_xsave(struct vmmctl *v, const uint8_t *area)
@@ -154,14 +184,11 @@ static int check_xsave(struct vmmctl *v, const uint8_t *area)
 	return 0;
 }
 
-/*
- * Take the components that lie in the first size bytes; the offsets are
- * CPUID's (SDM vol. 1 13.2).
- */
+/* Take the components that lie in the first size bytes. */
 static void xsave_merge(struct vmmctl_context *c, const uint8_t *buf,
     size_t size)
 {
-	uint64_t old, new, fit = 3;
+	uint64_t old, new, fit = components_in(c->m->v, size);
 
 	memcpy(&old, c->xsave + XSAVE_BV, sizeof(old));
 	memcpy(&new, buf + XSAVE_BV, sizeof(new));
@@ -169,12 +196,9 @@ static void xsave_merge(struct vmmctl_context *c, const uint8_t *buf,
 	for (unsigned i = 2; i < 63; i++) {
 		unsigned len, at, ecx, edx;
 
-		if ((c->m->v->info.xsave_mask >> i & 1) == 0)
+		if ((fit >> i & 1) == 0)
 			continue;
 		__cpuid_count(0xd, i, len, at, ecx, edx);
-		if (at > size || len > size - at)
-			continue;
-		fit |= 1ull << i;
 		memcpy(c->xsave + at, buf + at, len);
 	}
 	old = (old & ~fit) | (new & fit);
@@ -184,6 +208,7 @@ static void xsave_merge(struct vmmctl_context *c, const uint8_t *buf,
 int vmmctl_context_set_xsave(struct vmmctl_context *c, const void *buf,
     size_t size)
 {
+	KEEP_ERRNO();
 	uint32_t full = c->m->v->info.xsave_size;
 	int err = check_idle(c);
 
@@ -209,6 +234,7 @@ int vmmctl_context_set_xsave(struct vmmctl_context *c, const void *buf,
 
 int vmmctl_context_set_space(struct vmmctl_context *c, struct vmmctl_space *s)
 {
+	KEEP_ERRNO();
 	int err = check_idle(c);
 
 	if (err != 0)
@@ -278,6 +304,7 @@ int vmmctl_context_set_debug_regs(struct vmmctl_context *c,
 {
 	/* L0-L3, G0-G3, R/W and LEN; GE, LE and bit 10 are harmless. */
 	const uint64_t valid = 0xffff07ffull;
+	struct vmmctl_debug_regs old;
 	struct vmmctl *v = c->m->v;
 	int err = check_idle(c);
 
@@ -301,6 +328,10 @@ int vmmctl_context_set_debug_regs(struct vmmctl_context *c,
 	if ((d->dr7 & ~valid) != 0)
 		return vmmctl_fail(v, -EINVAL, "DR7 0x%llx has reserved bits",
 		    (unsigned long long)d->dr7);
+	old = c->debug;
 	c->debug = *d;
-	return v->ops->debug_regs(c);
+	err = v->ops->debug_regs(c);
+	if (err != 0)
+		c->debug = old;
+	return err;
 }

@@ -102,15 +102,15 @@ static int decode_fault(struct vmmctl_vcpu *v, struct vmmctl_context *c,
 	 * the memory has no page there.
 	 */
 	if (c->fills != 0 && c->fill_addr == ev->cr2 &&
-	    c->fill_rip == c->regs.rip) {
+	    c->fill_rip == c->regs.rip && c->fill_changes == m->changes) {
 		c->fills++;
 	} else {
 		c->fills = 1;
 		c->fill_addr = ev->cr2;
 		c->fill_rip = c->regs.rip;
+		c->fill_changes = m->changes;
 	}
 	if (r == NULL || (r->prot & access) == 0 || c->fills > 8) {
-		c->fills = 0;
 		e->kind = VMMCTL_EXIT_NOMEM;
 		mtx_unlock(&m->lock);
 		return 1;
@@ -165,10 +165,10 @@ static void decode_trap_or_exception(struct vmmctl_context *c,
 	}
 }
 
-int decode_event(struct vmmctl_vcpu *v, struct vmmctl_context *c,
+/* 1, 0 and -errno as decode_event. */
+static int decode(struct vmmctl_vcpu *v, struct vmmctl_context *c,
     const struct event *ev, struct vmmctl_exit *e)
 {
-	memset(e, 0, sizeof(*e));
 	switch (ev->type) {
 	case EVENT_SYSCALL:
 		e->kind = VMMCTL_EXIT_SYSCALL;
@@ -197,4 +197,17 @@ int decode_event(struct vmmctl_vcpu *v, struct vmmctl_context *c,
 		return 0;
 	}
 	return -EINVAL;
+}
+
+int decode_event(struct vmmctl_vcpu *v, struct vmmctl_context *c,
+    const struct event *ev, struct vmmctl_exit *e)
+{
+	int r;
+
+	memset(e, 0, sizeof(*e));
+	r = decode(v, c, ev, e);
+	/* The guest got on, or the caller will see to it. */
+	if (r != 0)
+		c->fills = 0;
+	return r;
 }

@@ -14,6 +14,7 @@
 #include "vmmctl.h"
 #include "vmmctl_counters.h"
 
+#include <errno.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <threads.h>
@@ -210,6 +211,7 @@ struct vmmctl_machine {
 	struct list vcpus;		/* [m] */
 	struct list contexts;		/* [m] */
 	uint32_t nspaces;		/* [m] */
+	uint64_t changes;		/* [m] of memory and of spaces */
 	struct counters *counters;	/* [I] */
 };
 
@@ -242,6 +244,7 @@ struct vmmctl_context {
 	struct vmmctl_debug_regs debug;	/* [r] */
 	_Atomic uint32_t busy;		/* [a] */
 	uint64_t fill_addr, fill_rip;	/* [r] last fault on a mapped page */
+	uint64_t fill_changes;		/* [r] m->changes then */
 	uint32_t fills;			/* [r] how often in a row */
 	bool step;			/* [r] */
 	bool dead;			/* [r] killed by policy */
@@ -271,7 +274,15 @@ int vmmctl_fail(struct vmmctl *v, int err, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 int vmmctl_forked(struct vmmctl *v);
 
-static inline bool vmmctl_alive(struct vmmctl *v)
+/* errno is the caller's: what system calls leave there is put back. */
+static inline void restore_errno(const int *saved)
+{
+	errno = *saved;
+}
+#define KEEP_ERRNO() \
+	int saved_errno __attribute__((cleanup(restore_errno))) = errno
+
+static inline bool vmmctl_alive(const struct vmmctl *v)
 {
 	return atomic_load_explicit(v->guard, memory_order_relaxed) != 0;
 }

@@ -15,9 +15,6 @@
 static int check_config(struct vmmctl *v,
     const struct vmmctl_machine_config *c)
 {
-	if (c->size != sizeof(*c))
-		return vmmctl_fail(v, -EINVAL, "machine config: size is %u, "
-		    "must be %zu", c->size, sizeof(*c));
 	if (c->flags != 0 || c->reserved != 0)
 		return vmmctl_fail(v, -EINVAL,
 		    "machine config: flags and reserved must be 0");
@@ -35,6 +32,11 @@ static int check_config(struct vmmctl *v,
 		return vmmctl_fail(v, -EINVAL,
 		    "machine config: cpuid_count is %u, at most 256",
 		    c->cpuid_count);
+	for (uint32_t i = 0; i < c->cpuid_count; i++)
+		if ((c->cpuid[i].flags & ~VMMCTL_CPUID_SUBLEAF) != 0)
+			return vmmctl_fail(v, -EINVAL, "machine config: "
+			    "cpuid[%u].flags is 0x%x, must be 0 or SUBLEAF", i,
+			    c->cpuid[i].flags);
 	if (c->cpuid_count != 0 &&
 	    (v->info.caps & VMMCTL_CAP_CPUID_POLICY) == 0)
 		return vmmctl_fail(v, -ENOTSUP, "backend %s cannot enforce a "
@@ -45,12 +47,16 @@ static int check_config(struct vmmctl *v,
 int vmmctl_machine_create(struct vmmctl *v,
     const struct vmmctl_machine_config *config, struct vmmctl_machine **out)
 {
+	KEEP_ERRNO();
 	struct vmmctl_machine_config c = { .size = sizeof(c) };
 	struct vmmctl_machine *m;
 	int err;
 
 	if (!vmmctl_alive(v))
 		return vmmctl_forked(v);
+	if (config != NULL && config->size != sizeof(c))
+		return vmmctl_fail(v, -EINVAL, "machine config: size is %u, "
+		    "must be %zu", config->size, sizeof(c));
 	if (config != NULL)
 		c = *config;
 	err = check_config(v, &c);
@@ -104,6 +110,7 @@ fail_said:
 
 void vmmctl_machine_destroy(struct vmmctl_machine *m)
 {
+	KEEP_ERRNO();
 	struct vmmctl *v;
 
 	if (m == NULL)

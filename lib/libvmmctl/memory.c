@@ -130,6 +130,7 @@ static int add(struct vmmctl_machine *m, uint64_t gpa, uint64_t len,
 	if (err != 0)
 		return err;
 	insert(m, at, &r);
+	m->changes++;
 	m->memory_size += len;
 	return 0;
 }
@@ -159,9 +160,9 @@ static int add_backing(struct vmmctl_machine *m, uint64_t gpa, uint64_t len,
 int vmmctl_memory_map(struct vmmctl_machine *m, uint64_t gpa, uint64_t len,
     int fd, uint64_t offset, uint32_t prot)
 {
+	KEEP_ERRNO();
 	bool writable = (prot & VMMCTL_PROT_WRITE) != 0;
-	struct backing b = { .offset = offset, .len = len, .owned = true,
-	    .writable = writable };
+	struct backing b = { .offset = offset, .len = len, .owned = true };
 	int err;
 
 	if (!vmmctl_alive(m->v))
@@ -182,7 +183,13 @@ int vmmctl_memory_map(struct vmmctl_machine *m, uint64_t gpa, uint64_t len,
 	if (b.fd < 0)
 		return vmmctl_fail(m->v, b.fd, "no descriptor is free; raise "
 		    "the limit (ulimit -n)");
-	b.hva = os_shm_map(b.fd, offset, len, writable);
+	/* The owner may write to what guest users only read, if it can. */
+	b.writable = os_fd_check(fd, true) == 0;
+	b.hva = os_shm_map(b.fd, offset, len, b.writable);
+	if (b.hva == NULL && b.writable && !writable) {
+		b.writable = false;
+		b.hva = os_shm_map(b.fd, offset, len, false);
+	}
 	if (b.hva == NULL) {
 		os_fd_close(b.fd);
 		return vmmctl_fail(m->v, -ENOMEM, "descriptor %d cannot be "
@@ -194,6 +201,7 @@ int vmmctl_memory_map(struct vmmctl_machine *m, uint64_t gpa, uint64_t len,
 int vmmctl_memory_map_host(struct vmmctl_machine *m, uint64_t gpa,
     uint64_t len, void *host, uint32_t prot)
 {
+	KEEP_ERRNO();
 	struct backing b = { .fd = -1, .len = len, .hva = host,
 	    .writable = true };
 	int err;
@@ -209,7 +217,8 @@ int vmmctl_memory_map_host(struct vmmctl_machine *m, uint64_t gpa,
 	return add_backing(m, gpa, len, &b, prot);
 }
 
-static int check_backed(struct vmmctl_machine *m, uint64_t gpa, uint64_t len)
+static int check_backed(struct vmmctl_machine *m, uint64_t gpa, uint64_t len,
+    uint32_t prot)
 {
 	uint64_t end = gpa + len;
 
@@ -220,6 +229,10 @@ static int check_backed(struct vmmctl_machine *m, uint64_t gpa, uint64_t len)
 			return vmmctl_fail(m->v, -ENOENT,
 			    "there is no memory at 0x%llx",
 			    (unsigned long long)a);
+		if ((prot & VMMCTL_PROT_WRITE) && !r->b->writable)
+			return vmmctl_fail(m->v, -EACCES, "prot WRITE: the "
+			    "descriptor of the memory at 0x%llx is not open "
+			    "for writing", (unsigned long long)a);
 		a = r->gpa + r->len;
 	}
 	return 0;
@@ -309,12 +322,13 @@ static int replace(struct vmmctl_machine *m, uint64_t gpa, uint64_t len,
 static int change(struct vmmctl_machine *m, uint64_t gpa, uint64_t len,
     uint32_t prot)
 {
-	int err = check_backed(m, gpa, len);
+	int err = check_backed(m, gpa, len, prot);
 
 	if (err == 0)
 		err = reserve(m, 2);
 	if (err != 0)
 		return err;
+	m->changes++;
 	park_all(m, true);
 	err = replace(m, gpa, len, prot);
 	park_all(m, false);
@@ -324,6 +338,7 @@ static int change(struct vmmctl_machine *m, uint64_t gpa, uint64_t len,
 static int change_checked(struct vmmctl_machine *m, uint64_t gpa,
     uint64_t len, uint32_t prot, uint32_t set)
 {
+	KEEP_ERRNO();
 	int err;
 
 	if (!vmmctl_alive(m->v))

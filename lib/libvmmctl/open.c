@@ -93,7 +93,7 @@ size_t vmmctl_error(const struct vmmctl *v, char *buf, size_t size)
 
 	if (own)
 		mtx_lock(lock);
-	len = copy_string(buf, size, v->why);
+	len = copy_string(buf, buf != NULL ? size : 0, v->why);
 	if (own)
 		mtx_unlock(lock);
 	return len;
@@ -116,6 +116,7 @@ static int try_open(struct vmmctl *v, const struct backend_ops *ops,
  */
 static int open_best(struct vmmctl *v)
 {
+	const struct backend_ops *slow = NULL;
 	char reason[sizeof(v->info.reason)] = "";
 	size_t n = 0;
 	int err;
@@ -131,24 +132,33 @@ static int open_best(struct vmmctl *v)
 			    ops->name, (unsigned long long)v->info.exit_ns);
 			n = n < sizeof(reason) ? n : sizeof(reason) - 1;
 			ops->close(v);
+			slow = slow != NULL ? slow : ops;
 			continue;
 		}
-		if (err == 0) {
-			copy_string(v->info.reason, sizeof(v->info.reason),
-			    n == 0 ? "the best that was tried" : reason);
-			return 0;
-		}
+		if (err == 0)
+			goto found;
 		n += copy_string(reason + n, sizeof(reason) - n, v->why);
 		n = n < sizeof(reason) ? n : sizeof(reason) - 1;
 		n += copy_string(reason + n, sizeof(reason) - n, "; ");
 		n = n < sizeof(reason) ? n : sizeof(reason) - 1;
 	}
+	if (slow != NULL) {
+		err = try_open(v, slow, "");
+		if (err == 0)
+			goto found;
+	}
 	copy_string(v->why, sizeof(v->why), reason);
 	return err;
+found:
+	copy_string(v->info.reason, sizeof(v->info.reason),
+	    n == 0 ? "the best that was tried" : reason);
+	return 0;
 }
 
 static int open_named(struct vmmctl *v, const char *name)
 {
+	int err;
+
 	for (size_t i = 0; i < NBACKENDS; i++) {
 		const char *option = name + strlen(backends[i]->name);
 
@@ -157,10 +167,12 @@ static int open_named(struct vmmctl *v, const char *name)
 			continue;
 		if (*option != '\0' && *option != ':')
 			continue;
-		copy_string(v->info.reason, sizeof(v->info.reason),
-		    "asked for by name");
-		return try_open(v, backends[i],
+		err = try_open(v, backends[i],
 		    *option == ':' ? option + 1 : option);
+		if (err == 0)
+			copy_string(v->info.reason, sizeof(v->info.reason),
+			    "asked for by name");
+		return err;
 	}
 	if (strncmp(name, "vmm", 3) == 0 && (name[3] == '\0' || name[3] == ':'))
 		return vmmctl_fail(v, -ENOENT, "backend vmm needs the device "
@@ -173,14 +185,16 @@ static int open_named(struct vmmctl *v, const char *name)
 int vmmctl_open_config(const struct vmmctl_config *config,
     struct vmmctl **out)
 {
+	KEEP_ERRNO();
 	void *(*alloc)(void *, size_t) = config->alloc;
 	const char *name = config->backend;
+	size_t why_size = config->why != NULL ? config->why_size : 0;
 	struct vmmctl *v;
-	int err = -EINVAL;
+	int err;
 
 	if (config->size != sizeof(*config) || config->flags != 0 ||
 	    (config->alloc == NULL) != (config->free == NULL)) {
-		copy_string(config->why, config->why_size,
+		copy_string(config->why, why_size,
 		    "vmmctl_config: size must be its sizeof, flags 0, and "
 		    "alloc and free both given or both NULL");
 		return -EINVAL;
@@ -189,16 +203,14 @@ int vmmctl_open_config(const struct vmmctl_config *config,
 		alloc = default_alloc;
 	v = alloc(config->cookie, sizeof(*v));
 	if (v == NULL)
-		return -ENOMEM;
+		goto nomem;
 	memset(v, 0, sizeof(*v));
 	v->alloc = alloc;
 	v->free = config->free != NULL ? config->free : default_free;
 	v->cookie = config->cookie;
 	v->guard = os_fork_guard_alloc();
-	if (v->guard == NULL) {
-		err = -ENOMEM;
-		goto free;
-	}
+	if (v->guard == NULL)
+		goto nomem;
 	atomic_store(v->guard, GUARD_MAGIC);
 	mtx_init(&v->lock, mtx_plain);
 	list_init(&v->machines);
@@ -210,12 +222,16 @@ int vmmctl_open_config(const struct vmmctl_config *config,
 		*out = v;
 		return 0;
 	}
-	copy_string(config->why, config->why_size, v->why);
+	copy_string(config->why, why_size, v->why);
 	mtx_destroy(&v->lock);
 	os_pages_free(v->guard, VMMCTL_PAGE_SIZE);
-free:
 	v->free(v->cookie, v);
 	return err;
+nomem:
+	copy_string(config->why, why_size, "no memory for a handle");
+	if (v != NULL)
+		v->free(v->cookie, v);
+	return -ENOMEM;
 }
 
 int vmmctl_open(const char *name, struct vmmctl **out, char *why,
@@ -231,6 +247,7 @@ int vmmctl_open(const char *name, struct vmmctl **out, char *why,
 
 void vmmctl_close(struct vmmctl *v)
 {
+	KEEP_ERRNO();
 	if (v == NULL || !vmmctl_alive(v))
 		return;	/* a forked child's copy: nothing here is its own */
 	while (!list_empty(&v->machines))
@@ -244,6 +261,8 @@ void vmmctl_close(struct vmmctl *v)
 
 int vmmctl_info(const struct vmmctl *v, struct vmmctl_info *info, size_t size)
 {
+	if (!vmmctl_alive(v))
+		return -ECHILD;
 	memcpy(info, &v->info, size < sizeof(*info) ? size : sizeof(*info));
 	return 0;
 }

@@ -203,6 +203,7 @@ static int apply(struct vmmctl_space *s, const struct vmmctl_space_op *o)
 int vmmctl_space_change(struct vmmctl_space *s,
     const struct vmmctl_space_op *ops, size_t n, size_t *done)
 {
+	KEEP_ERRNO();
 	struct vmmctl_machine *m = s->m;
 	bool parked = false;
 	size_t i;
@@ -226,6 +227,7 @@ int vmmctl_space_change(struct vmmctl_space *s,
 			space_park(s);
 			parked = true;
 		}
+		m->changes++;
 		err = apply(s, &ops[i]);
 		/* Even a change that failed half-way has changed something. */
 		m->v->ops->space_changed(s, ops[i].gva, ops[i].len,
@@ -340,6 +342,7 @@ int vmmctl_space_walk(struct vmmctl_space *s, uint64_t gva,
 
 int vmmctl_space_create(struct vmmctl_machine *m, struct vmmctl_space **out)
 {
+	KEEP_ERRNO();
 	struct vmmctl_space *s;
 	int err = -ENOMEM;
 
@@ -397,6 +400,7 @@ void space_destroy_locked(struct vmmctl_space *s)
 
 int vmmctl_space_destroy(struct vmmctl_space *s)
 {
+	KEEP_ERRNO();
 	struct vmmctl_machine *m;
 	uint32_t bound;
 

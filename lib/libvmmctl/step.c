@@ -12,7 +12,10 @@
 #define MAX_INSN	15u
 #define USER_SS		0x2bu
 
-/* Length of the prefixes; *opsize and *rex as they are in force. */
+/*
+ * Length of the prefixes; *opsize and *rex as they are in force: REX only
+ * right before the opcode, and REX.W outdoes 66 (SDM vol. 2A 2.2.1).
+ */
 static size_t prefixes(const uint8_t *code, size_t len, bool *opsize,
     uint8_t *rex)
 {
@@ -25,7 +28,7 @@ static size_t prefixes(const uint8_t *code, size_t len, bool *opsize,
 
 		if ((b & 0xf0) == 0x40) {
 			*rex = b;
-			return i + 1;
+			continue;
 		}
 		if (b == 0x66)
 			*opsize = true;
@@ -33,7 +36,10 @@ static size_t prefixes(const uint8_t *code, size_t len, bool *opsize,
 		    b != 0x3e && b != 0x64 && b != 0x65 && b != 0xf2 &&
 		    b != 0xf3)
 			break;
+		*rex = 0;
 	}
+	if (*rex & 8)
+		*opsize = false;
 	return i;
 }
 

@@ -12,6 +12,7 @@
 
 int vmmctl_vcpu_create(struct vmmctl_machine *m, struct vmmctl_vcpu **out)
 {
+	KEEP_ERRNO();
 	struct vmmctl_vcpu *v;
 	struct link *l;
 	int err;
@@ -51,6 +52,7 @@ fail:
 
 void vcpu_free(struct vmmctl_vcpu *v)
 {
+	KEEP_ERRNO();
 	struct vmmctl_machine *m = v->m;
 	struct link *l;
 
@@ -216,7 +218,8 @@ static int enter(struct vmmctl_vcpu *v, struct vmmctl_context *c,
 	}
 	if (v->budget_set & VMMCTL_BUDGET_TIME) {
 		start = os_mono_ns();
-		deadline = start + v->budget_ns;
+		deadline = v->budget_ns > UINT64_MAX - start ? UINT64_MAX :
+		    start + v->budget_ns;
 	}
 	count_add(&v->counters->entries, 1);
 	t = ticks();
@@ -329,6 +332,7 @@ static int run(struct vmmctl_vcpu *v, struct vmmctl_context *c,
 int vmmctl_vcpu_run(struct vmmctl_vcpu *v, struct vmmctl_context *c,
     struct vmmctl_exit *e)
 {
+	KEEP_ERRNO();
 	struct vmmctl *h = v->m->v;
 	int r;
 
@@ -349,6 +353,7 @@ int vmmctl_vcpu_run(struct vmmctl_vcpu *v, struct vmmctl_context *c,
 		counters_exit_time(v->counters, v->last_kind,
 		    ticks() - v->last_ticks);
 	v->last_kind = 0;
+	c->fills = 0;
 	count_add(&v->counters->runs, 1);
 	r = c->dead ? vmmctl_fail(h, -ESRCH,
 	    "the context was killed by its exception policy") : run(v, c, e);
