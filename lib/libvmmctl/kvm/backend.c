@@ -316,7 +316,8 @@ static int enter(struct vmmctl_vcpu *v, struct vmmctl_context *c,
 	};
 	int err;
 
-	if (memcmp(&c->debug, &kv->cpu.debug, sizeof(c->debug)) != 0) {
+	if ((c->debug.dr7 | kv->cpu.debug.dr7) != 0 &&
+	    memcmp(&c->debug, &kv->cpu.debug, sizeof(c->debug)) != 0) {
 		err = kv_debug_set(&kv->cpu, &c->debug);
 		if (err != 0)
 			return vmmctl_fail(v->m->v, err, "KVM refused the "

@@ -189,7 +189,6 @@ int kv_cpu_init(struct kv_cpu *cpu, struct kv_vm *vm, uint32_t index)
 	cpu->page = kv_stub_page(vm, index);
 	cpu->plain = h->set_state || !h->has_fsgsbase;
 	cpu->stale = true;
-	cpu->debug.dr7 = DR7_INIT;
 	cpu->fd = kv_vcpu_fd(vm, index);
 	if (cpu->fd < 0)
 		return cpu->fd;

@@ -16,48 +16,27 @@ static struct stub_return *return_frame(struct kv_cpu *cpu)
 	return (struct stub_return *)(void *)(cpu->page + STUB_RETURN);
 }
 
+/* KVM's registers lie as ours do, but RSP before RBP. */
+_Static_assert(sizeof(struct kvm_regs) == 18 * sizeof(uint64_t), "registers");
+_Static_assert(offsetof(struct kvm_regs, rdi) ==
+    offsetof(struct vmmctl_regs, rdi), "first six");
+_Static_assert(offsetof(struct kvm_regs, r8) ==
+    offsetof(struct vmmctl_regs, r8), "r8 to r15");
+_Static_assert(offsetof(struct kvm_regs, rflags) ==
+    offsetof(struct vmmctl_regs, rflags), "RIP and RFLAGS");
+
 static void regs_to(struct kvm_regs *to, const struct vmmctl_regs *from)
 {
-	to->rax = from->rax;
-	to->rbx = from->rbx;
-	to->rcx = from->rcx;
-	to->rdx = from->rdx;
-	to->rsi = from->rsi;
-	to->rdi = from->rdi;
-	to->rbp = from->rbp;
+	memcpy(to, from, sizeof(*to));
 	to->rsp = from->rsp;
-	to->r8 = from->r8;
-	to->r9 = from->r9;
-	to->r10 = from->r10;
-	to->r11 = from->r11;
-	to->r12 = from->r12;
-	to->r13 = from->r13;
-	to->r14 = from->r14;
-	to->r15 = from->r15;
-	to->rip = from->rip;
-	to->rflags = from->rflags;
+	to->rbp = from->rbp;
 }
 
 void kv_regs_from(struct vmmctl_regs *to, const struct kvm_regs *from)
 {
-	to->rax = from->rax;
-	to->rbx = from->rbx;
-	to->rcx = from->rcx;
-	to->rdx = from->rdx;
-	to->rsi = from->rsi;
-	to->rdi = from->rdi;
-	to->rbp = from->rbp;
+	memcpy(to, from, sizeof(*from));
 	to->rsp = from->rsp;
-	to->r8 = from->r8;
-	to->r9 = from->r9;
-	to->r10 = from->r10;
-	to->r11 = from->r11;
-	to->r12 = from->r12;
-	to->r13 = from->r13;
-	to->r14 = from->r14;
-	to->r15 = from->r15;
-	to->rip = from->rip;
-	to->rflags = from->rflags;
+	to->rbp = from->rbp;
 }
 
 static void load_sregs(struct kv_cpu *cpu, const struct kv_entry *e,
