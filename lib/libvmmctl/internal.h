@@ -70,6 +70,7 @@ struct event {
 /* Why a backend hears of a changed range of a space. */
 enum change {
 	CHANGE_ADD,		/* [gva, gva+len) may have become more usable */
+	CHANGE_PROTECT,		/* the same pages, other permissions */
 	CHANGE_RESTRICT		/* anything may have been removed or limited */
 };
 
@@ -98,9 +99,8 @@ struct backend_ops {
 	void (*space_fini)(struct vmmctl_space *s);
 	/*
 	 * The page table has changed in this range; the leaves say how (see
-	 * pt.h).  After CHANGE_RESTRICT the change must hold when the next
-	 * vCPU enters; none is inside the guest with this space now.
-	 * CHANGE_ADD may find vCPUs inside, and may be deferred: a fault on a
+	 * pt.h).  The change must hold when the next vCPU enters; none is
+	 * inside the guest with this space now.  Only CHANGE_ADD may find vCPUs inside, and may be deferred: a fault on a
 	 * mapped page comes back as another CHANGE_ADD.  [m]
 	 */
 	void (*space_changed)(struct vmmctl_space *s, uint64_t gva,

@@ -231,7 +231,9 @@ int vmmctl_space_change(struct vmmctl_space *s,
 		err = apply(s, &ops[i]);
 		/* Even a change that failed half-way has changed something. */
 		m->v->ops->space_changed(s, ops[i].gva, ops[i].len,
-		    add ? CHANGE_ADD : CHANGE_RESTRICT);
+		    add ? CHANGE_ADD :
+		    ops[i].kind == VMMCTL_SPACE_PROTECT ? CHANGE_PROTECT :
+		    CHANGE_RESTRICT);
 		if (err != 0)
 			break;
 	}

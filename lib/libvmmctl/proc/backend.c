@@ -215,8 +215,7 @@ static void proc_space_fini(struct vmmctl_space *s)
 static void proc_space_changed(struct vmmctl_space *s, uint64_t gva,
     uint64_t len, enum change change)
 {
-	(void)change;
-	queue_changed(s, gva, len);
+	queue_changed(s, gva, len, change == CHANGE_PROTECT);
 }
 
 static int proc_seat(struct vmmctl_vcpu *v, struct vmmctl_context *c,

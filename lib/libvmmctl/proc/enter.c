@@ -127,7 +127,6 @@ static int flush_all(struct vmmctl_space *s, struct proc_seat *seat)
 		err = flush(seat);
 		if (err == -ENOMEM && tries++ == 0) {
 			/* Too many mappings: start afresh, faults fetch. */
-			ps->nqueue = 0;
 			queue_drop_all(s);
 			err = 0;
 		}

@@ -71,6 +71,7 @@ struct stub {
 /* A range whose mappings in the stub may differ from the page table's. */
 struct range {
 	uint64_t gva, len;
+	bool protect;		/* the stub has the right pages there */
 };
 
 struct proc_space {
@@ -78,6 +79,8 @@ struct proc_space {
 	struct range *queue;		/* [m] */
 	uint32_t nqueue, capqueue;	/* [m] */
 	bool drop;			/* [m] unmap everything first */
+	bool started;			/* [m] has had a stub */
+	bool sparse;			/* [m] mapped pages may be missing */
 	_Atomic uint32_t pending;	/* [a] nqueue != 0 or drop */
 };
 
@@ -104,8 +107,12 @@ void stub_destroy(struct stub *stub);
 void stubs_retire(struct vmmctl_machine *m);
 
 /* queue.c */
-void queue_changed(struct vmmctl_space *s, uint64_t gva, uint64_t len);
+void queue_changed(struct vmmctl_space *s, uint64_t gva, uint64_t len,
+    bool protect);
+/* The stub's mappings are worthless: unmap, and let faults fetch. */
 void queue_drop_all(struct vmmctl_space *s);
+/* The same before the first run: what is queued is all there is. */
+void queue_start(struct vmmctl_space *s);
 /* Fill the seat's ops; true: more are left. [m] */
 bool queue_take(struct vmmctl_space *s, struct proc_seat *seat);
 void queue_fini(struct vmmctl_space *s);

@@ -24,16 +24,30 @@ void queue_drop_all(struct vmmctl_space *s)
 	struct proc_space *ps = s->backend_data;
 
 	ps->drop = true;
+	ps->sparse = true;
+	ps->nqueue = 0;
 	set_pending(ps);
 }
 
-void queue_changed(struct vmmctl_space *s, uint64_t gva, uint64_t len)
+void queue_start(struct vmmctl_space *s)
+{
+	struct proc_space *ps = s->backend_data;
+
+	ps->drop = true;
+	ps->sparse |= ps->started;
+	ps->started = true;
+	set_pending(ps);
+}
+
+void queue_changed(struct vmmctl_space *s, uint64_t gva, uint64_t len,
+    bool protect)
 {
 	struct proc_space *ps = s->backend_data;
 	struct range *last = ps->nqueue == 0 ? NULL :
 	    &ps->queue[ps->nqueue - 1];
 
-	if (last != NULL && gva >= last->gva && gva <= last->gva + last->len) {
+	if (last != NULL && protect == last->protect && gva >= last->gva &&
+	    gva <= last->gva + last->len) {
 		if (gva + len > last->gva + last->len)
 			last->len = gva + len - last->gva;
 		return;
@@ -44,8 +58,6 @@ void queue_changed(struct vmmctl_space *s, uint64_t gva, uint64_t len)
 		    vmmctl_zalloc(s->m->v, cap * sizeof(*q));
 
 		if (q == NULL) {
-			/* Faults will fetch what is still mapped. */
-			ps->nqueue = 0;
 			queue_drop_all(s);
 			return;
 		}
@@ -55,7 +67,7 @@ void queue_changed(struct vmmctl_space *s, uint64_t gva, uint64_t len)
 		ps->queue = q;
 		ps->capqueue = cap;
 	}
-	ps->queue[ps->nqueue++] = (struct range){ gva, len };
+	ps->queue[ps->nqueue++] = (struct range){ gva, len, protect };
 	set_pending(ps);
 }
 
@@ -74,9 +86,13 @@ static uint64_t host_prot(uint32_t prot)
 	    (prot & VMMCTL_PROT_EXEC ? PROT_EXEC : 0u);
 }
 
-/* What the stub should have at gva, as one op of at most len bytes. */
+/*
+ * What the stub should have at gva, as one op of at most len bytes.  A page
+ * that the guest may not access at all is mapped nevertheless, so that a later
+ * change of its protection finds it.
+ */
 static void make_op(struct vmmctl_space *s, uint64_t gva, uint64_t len,
-    struct stub_op *op)
+    bool protect, struct stub_op *op)
 {
 	struct memory *r = NULL;
 	struct pt_leaf leaf;
@@ -86,7 +102,7 @@ static void make_op(struct vmmctl_space *s, uint64_t gva, uint64_t len,
 	if (len > leaf.gva + leaf.len - gva)
 		len = leaf.gva + leaf.len - gva;
 	*op = (struct stub_op){ .nr = SYS_munmap, .va = gva, .len = len };
-	if (!leaf.mapped || leaf.hw == 0)
+	if (!leaf.mapped)
 		return;
 	gpa = leaf.gpa + (gva - leaf.gva);
 	r = memory_find(s->m, gpa);
@@ -94,8 +110,12 @@ static void make_op(struct vmmctl_space *s, uint64_t gva, uint64_t len,
 		return;
 	if (op->len > r->gpa + r->len - gpa)
 		op->len = r->gpa + r->len - gpa;
-	op->nr = SYS_mmap;
 	op->prot = host_prot(leaf.hw);
+	if (protect) {
+		op->nr = SYS_mprotect;
+		return;
+	}
+	op->nr = SYS_mmap;
 	op->flags = MAP_SHARED | MAP_FIXED;
 	op->fd = FD_MEM + r->b->index;
 	op->offset = r->b->offset + r->start + (gpa - r->gpa);
@@ -126,7 +146,7 @@ bool queue_take(struct vmmctl_space *s, struct proc_seat *seat)
 	while (i < ps->nqueue) {
 		struct range *r = &ps->queue[i];
 
-		make_op(s, r->gva, r->len, &op);
+		make_op(s, r->gva, r->len, r->protect && !ps->sparse, &op);
 		if (n == 0 || !merge(&ops[n - 1], &op)) {
 			if (n == STUB_MAX_OPS)
 				break;
@@ -138,7 +158,8 @@ bool queue_take(struct vmmctl_space *s, struct proc_seat *seat)
 			i++;
 	}
 	for (uint32_t k = 0; k < n; k++)
-		if (ops[k].nr == SYS_mmap && ops[k].len <= POPULATE_MAX)
+		if (ops[k].nr == SYS_mmap && ops[k].prot != 0 &&
+		    ops[k].len <= POPULATE_MAX)
 			ops[k].flags |= MAP_POPULATE;
 	if (i != 0)
 		memmove(ps->queue, ps->queue + i,

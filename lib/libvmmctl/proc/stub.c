@@ -381,7 +381,7 @@ int stub_seat(struct vmmctl_vcpu *v, struct vmmctl_space *s,
 		stub->space = s;
 		list_append(&pm->stubs, &stub->link);
 		ps->stub = stub;
-		queue_drop_all(s);
+		queue_start(s);
 		seat = seat_of(stub, v);
 	}
 	if (seat->listener < 0) {
