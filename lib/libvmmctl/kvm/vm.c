@@ -14,9 +14,6 @@
  * (KVM_SET_TSS_ADDR); the guest user never sees it. */
 #define TSS_ADDR	0xfffbd000ul
 
-#define QUIRKS		(KVM_X86_QUIRK_FIX_HYPERCALL_INSN | \
-			 KVM_X86_QUIRK_LAPIC_MMIO_HOLE)
-
 #define PTE_SUPERVISOR	(1ull | 2 | 0x20 | 0x40)	/* P W A D */
 #define LOCAL_APIC	0xfee00000ull
 
@@ -103,9 +100,9 @@ static int create(struct kv_vm *vm)
 	if (err < 0)
 		return vmmctl_fail(vm->v, err,
 		    "no local APIC from this KVM: %s", strerror(-err));
-	/* Welcome, not necessary: it changes what VMCALL does to its caller. */
+	/* Where it can be had: no rewriting of the other vendor's VMCALL. */
 	cap.cap = KVM_CAP_DISABLE_QUIRKS2;
-	cap.args[0] = QUIRKS;
+	cap.args[0] = KVM_X86_QUIRK_FIX_HYPERCALL_INSN;
 	kv_ioctl(vm->fd, KVM_ENABLE_CAP, &cap);
 	/* Before there is memory: KVM may want a page of its own. */
 	err = kv_vcpu_fd(vm, 0);
