@@ -68,8 +68,10 @@ static void load_return(struct kv_cpu *cpu, const struct kv_entry *e)
 	const struct vmmctl_regs *from = e->regs;
 	bool flush = e->flush || cpu->cr3 != e->cr3;
 
-	if (cpu->stale || from->fs_base != cpu->fs_base ||
-	    from->gs_base != cpu->gs_base)
+	/* Another root is set from outside: the one that is loaded may be of
+	 * a space that is gone, and the stub would not be there. */
+	if (cpu->stale || cpu->cr3 != e->cr3 ||
+	    from->fs_base != cpu->fs_base || from->gs_base != cpu->gs_base)
 		load_sregs(cpu, e, &cpu->ring0);
 	*return_frame(cpu) = (struct stub_return){
 		.rax = from->rax, .rip = from->rip, .cs = SEL_USER_CS,
