@@ -46,7 +46,7 @@ static struct vcpu *vcpu_of(struct vmmctl_vcpu *v)
 	return v->backend_data;
 }
 
-/* ---- the handle ---------------------------------------------------------- */
+/* ---- the handle ---- */
 
 static int backend_open(struct vmmctl *v, const char *option)
 {
@@ -93,7 +93,7 @@ static void backend_close(struct vmmctl *v)
 	vmmctl_free(v, v->backend_data);
 }
 
-/* ---- machines and memory -------------------------------------------------- */
+/* ---- machines and memory ---- */
 
 /* A shadow is kept by the table's address, which the next table may have. */
 static void table_freed(struct vmmctl_machine *m, uint64_t gpa)
@@ -148,7 +148,7 @@ static void memory_remove(struct vmmctl_machine *m, struct memory *r)
 	kv_slot_remove(&machine_of(m)->vm, r->slot);
 }
 
-/* ---- spaces ---------------------------------------------------------------- */
+/* ---- spaces ---- */
 
 /* Every table that is in use must be in a slot: each is as large as all
  * before it. */
@@ -250,7 +250,7 @@ static void space_changed(struct vmmctl_space *s, uint64_t gva, uint64_t len,
 	touch(s, s->root, s->root_gpa, 4, gva, gva + len);
 }
 
-/* ---- vCPUs ------------------------------------------------------------------ */
+/* ---- vCPUs ---- */
 
 static int vcpu_init(struct vmmctl_vcpu *v)
 {

@@ -20,8 +20,8 @@ static bool has_error_code(uint32_t vector)
 
 static struct stub_frame *frame_of(struct kv_cpu *cpu, uint32_t vector)
 {
-	uint32_t top = vector == STUB_NMI ? STUB_IST2 : vector == 8 || vector == 18 ?
-	    STUB_IST3 : STUB_IST1;
+	uint32_t top = vector == STUB_NMI ? STUB_IST2 :
+	    vector == 8 || vector == 18 ? STUB_IST3 : STUB_IST1;
 
 	return (struct stub_frame *)(void *)(cpu->page + top -
 	    sizeof(struct stub_frame));
@@ -100,7 +100,7 @@ static int ring0_event(struct kv_cpu *cpu, struct kv_entry *e,
 	return 1;
 }
 
-/* ---- exceptions that need a closer look --------------------------------- */
+/* ---- exceptions that need a closer look ---- */
 
 static bool int_at_rip(const struct kv_entry *e, uint8_t *n)
 {

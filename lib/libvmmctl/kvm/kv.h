@@ -18,7 +18,7 @@
 
 #include <linux/kvm.h>
 
-/* ---- the stub page (stub.c) --------------------------------------------- */
+/* ---- the stub page (stub.c) ---- */
 
 #define STUB_VA		0xffffffffc0000000ull	/* of vCPU 0's page */
 #define STUB_VECTORS	33u		/* the 32 exceptions and the timer */
@@ -34,7 +34,7 @@
 enum {
 	STUB_GDT = 0x000, STUB_TSS = 0x080, STUB_IDT = 0x100,
 	STUB_SCRATCH = 0x320,	/* struct stub_scratch */
-	STUB_SCRATCH_NMI = 0x360,	/* the same: it may interrupt the stub */
+	STUB_SCRATCH_NMI = 0x360,	/* it may interrupt the stub */
 	STUB_RETURN = 0x3a0,	/* struct stub_return */
 	STUB_CODE = 0x400,	/* 16 bytes per vector, then the rest */
 	STUB_LSTAR = STUB_CODE + 16 * STUB_SYSCALL,
@@ -79,7 +79,7 @@ static inline uint64_t stub_va(uint32_t index)
 	return STUB_VA + (uint64_t)index * VMMCTL_PAGE_SIZE;
 }
 
-/* ---- a host's KVM (host.c, cpuid.c, probe.c) ------------------------------ */
+/* ---- a host's KVM (host.c, cpuid.c, probe.c) ---- */
 
 struct kv_host {
 	int fd;
@@ -112,7 +112,7 @@ struct kvm_cpuid2 *kv_cpuid_policy(struct vmmctl *v, const struct kv_host *h,
     const struct vmmctl_cpuid *leaf, uint32_t n);
 int kv_probe(struct vmmctl *v, struct kv_host *h);
 
-/* ---- a VM (vm.c, shadow.c) -------------------------------------------------- */
+/* ---- a VM (vm.c, shadow.c) ---- */
 
 #define KV_TABLES	69u	/* pages before the first stub page */
 #define KV_VCPUS_MAX	254u	/* xAPIC identifiers; the last is ours */
@@ -159,7 +159,7 @@ int kv_touch(struct kv_vm *vm, const struct pt_pool *pool, uint64_t gpa,
 int kv_drop(struct kv_vm *vm, const struct pt_pool *pool, uint64_t gpa);
 void kv_service_fini(struct kv_vm *vm);
 
-/* ---- a vCPU (cpu.c, enter.c) ------------------------------------------------ */
+/* ---- a vCPU (cpu.c, enter.c) ---- */
 
 struct kv_cpu {
 	struct kv_vm *vm;
