@@ -52,7 +52,7 @@ void ptrace_close(void);
 int raw_kvm_open(const char *backend);
 int part_open(const char *backend);
 
-/* ---- for the contenders (worker.c) ---------------------------------------- */
+/* ---- for the contenders (worker.c) --------------------------------------- */
 
 /* Keep the sentence for the report; returns -1. */
 int bench_fail(const char *format, ...)
@@ -82,7 +82,7 @@ static inline uint64_t now_ns(void)
 	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
-/* ---- for main.c ------------------------------------------------------------ */
+/* ---- for main.c ---------------------------------------------------------- */
 
 struct worker {
 	const struct contender *contender;

@@ -46,7 +46,7 @@ static struct {
 	size_t nnames, nbackends;
 	unsigned rounds, batch;
 	int cpu, other;
-	bool parts, list;
+	bool parts, list, failed;
 } opt = { .rounds = 60, .batch = 32, .cpu = -1, .other = -1 };
 
 static size_t count_of(const struct contender *c)
@@ -99,6 +99,13 @@ static void start(void)
 	}
 }
 
+/* A contender that could be opened has failed: that is an error. */
+static void lost(size_t i)
+{
+	run[i].running = false;
+	opt.failed = true;
+}
+
 static void one_round(void)
 {
 	for (unsigned rank = 0; rank < RANKS; rank++)
@@ -115,7 +122,7 @@ static void one_round(void)
 				    s->ns + s->n, opt.batch) == 0)
 					s->n += opt.batch;
 				else
-					run[i].running = false;
+					lost(i);
 			}
 		}
 }
@@ -164,6 +171,8 @@ static void choose_cpus(void)
 	for (int i = CPU_SETSIZE - 1; i >= 0 && opt.other < 0; i--)
 		if (CPU_ISSET((size_t)i, &set) && i != opt.cpu)
 			opt.other = i;
+	fprintf(stderr, "pinned to CPU %d, kicks come from CPU %d\n", opt.cpu,
+	    opt.other < 0 ? opt.cpu : opt.other);
 }
 
 static int usage(FILE *f)
@@ -257,7 +266,7 @@ int main(int argc, char **argv)
 		return list();
 	for (size_t i = 0; i < opt.nnames; i++)
 		if (!known(opt.names[i]))
-			errx(2, "%s: no such work; vmmbench -l lists them",
+			errx(2, "%s: no such name; bench/run --list has them",
 			    opt.names[i]);
 	choose_cpus();
 	start();
@@ -266,5 +275,5 @@ int main(int argc, char **argv)
 	print();
 	for (size_t i = 0; i < CONTENDERS; i++)
 		worker_stop(&run[i].worker);
-	return 0;
+	return opt.failed ? 1 : 0;
 }

@@ -43,11 +43,14 @@ static struct {
 	uint32_t *polls;		/* shared with the supervisor */
 } part;
 
-/* ---- the filter ----------------------------------------------------------------- */
+/* ---- the filter ---------------------------------------------------------- */
 
-static void on_sigsys(int sig)
+static volatile int notify_in_handler;
+
+static void on_signal(int sig)
 {
-	(void)sig;
+	if (sig == SIGSYS && notify_in_handler)
+		syscall(NR_NOTIFIED);
 }
 
 /* Answers every notification; the other side of part_notify. */
@@ -129,7 +132,7 @@ static int install(void)
 
 int part_open(const char *backend)
 {
-	struct sigaction sa = { .sa_handler = on_sigsys };
+	struct sigaction sa = { .sa_handler = on_signal };
 	void *p = mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
 	    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
@@ -150,7 +153,7 @@ int part_open(const char *backend)
 	return child(supervise);
 }
 
-/* ---- the parts ------------------------------------------------------------------ */
+/* ---- the parts ----------------------------------------------------------- */
 
 static int repeat(void (*one)(void), uint64_t *ns, unsigned n)
 {
@@ -280,6 +283,17 @@ static int part_notify_poll(uint64_t *ns, unsigned n)
 	return r;
 }
 
+/* Signal, notification from its handler, return: all that an exit needs. */
+static int part_exit(uint64_t *ns, unsigned n)
+{
+	int r;
+
+	notify_in_handler = 1;
+	r = repeat(one_trapped, ns, n);
+	notify_in_handler = 0;
+	return r;
+}
+
 static int part_futex(uint64_t *ns, unsigned n)
 {
 	return repeat(one_futex, ns, n);
@@ -299,6 +313,7 @@ const struct work part_works[] = {
 	{ "part_notify", RANK_PART, part_notify },
 	{ "part_notify_sync", RANK_PART, part_notify_sync },
 	{ "part_notify_poll", RANK_PART, part_notify_poll },
+	{ "part_exit", RANK_PART, part_exit },
 	{ "part_futex", RANK_PART, part_futex },
 	{ "part_eventfd", RANK_PART, part_eventfd },
 };

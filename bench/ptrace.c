@@ -124,7 +124,7 @@ void ptrace_close(void)
 	}
 }
 
-/* ---- exits ------------------------------------------------------------------- */
+/* ---- exits --------------------------------------------------------------- */
 
 static int runs(const uint8_t *guest, int sig, uint64_t *ns, unsigned n)
 {
@@ -197,7 +197,7 @@ static int context_switch(uint64_t *ns, unsigned n)
 	return 0;
 }
 
-/* ---- mappings ------------------------------------------------------------------ */
+/* ---- mappings ------------------------------------------------------------ */
 
 /* A system call of the child's own; its registers are kept. */
 static int inject(pid_t pid, long nr, const uint64_t args[6])
@@ -336,7 +336,7 @@ static int map_512(uint64_t *ns, unsigned n)
 	return map_touch_unmap(ns, n, 512);
 }
 
-/* ---- the rest --------------------------------------------------------------------- */
+/* ---- the rest ------------------------------------------------------------ */
 
 static int space_create_destroy(uint64_t *ns, unsigned n)
 {

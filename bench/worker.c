@@ -89,7 +89,7 @@ int bench_memory(uint8_t **at)
 	return fd;
 }
 
-/* ---- kicks ------------------------------------------------------------------- */
+/* ---- kicks --------------------------------------------------------------- */
 
 static struct {
 	void (*kick)(void);
@@ -150,7 +150,7 @@ uint64_t kicker_asked(void)
 	return __atomic_load_n(&kicker.when, __ATOMIC_SEQ_CST);
 }
 
-/* ---- the process --------------------------------------------------------------- */
+/* ---- the process --------------------------------------------------------- */
 
 static int answer(int socket, struct reply *r, unsigned n)
 {
