@@ -228,8 +228,9 @@ static int inject(pid_t pid, long nr, const uint64_t args[6])
 
 static int map(pid_t pid, uint64_t at, uint64_t len, uint64_t offset)
 {
-	/* As the library does it: small mappings with their pages. */
-	const uint64_t populate = len <= 16 * PAGE ? MAP_POPULATE : 0;
+	/* One page comes cheaper by its fault, very many may not be wanted. */
+	const uint64_t populate = len > PAGE && len <= 16 * PAGE ?
+	    MAP_POPULATE : 0;
 	const uint64_t args[6] = { at, len, PROT_READ | PROT_WRITE,
 	    MAP_SHARED | MAP_FIXED | populate, (uint64_t)pt.fd, offset };
 
