@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * The ends of the address space: page 0, the last page, the limit, the
+ * kernel's half, the host's vsyscall page.
+ */
+#include "harness.h"
+
+#include <string.h>
+
+GUEST_ONE(load);
+GUEST_ONE(store);
+
+#define R	VMMCTL_PROT_READ
+#define W	VMMCTL_PROT_WRITE
+#define X	VMMCTL_PROT_EXEC
+
+static void nothing_there(struct rig *r, uint64_t at)
+{
+	static const uint32_t access[] = { R, W, X };
+	struct vmmctl_regs want;
+
+	for (size_t i = 0; i < 3; i++) {
+		rig_load(r, access[i] == W ? BLOB(store) : BLOB(load));
+		r->regs->rbx = at;
+		if (access[i] == X)
+			r->regs->rip = at;
+		want = *r->regs;
+		rig_snapshot(r);
+		rig_run(r);
+		expect_fault(r, at, access[i], 0);
+		if (access[i] != X || at < 0xffffffffff000000)
+			expect_regs(r, &want);
+		expect_same_memory(r);
+	}
+}
+
+/* Reads, writes and executes a page of memory mapped at gva. */
+static void a_page_at(struct rig *r, uint64_t gva)
+{
+	rig_map(r, gva, FREE_GPA, R | W | X);
+	rig_load(r, BLOB(store));
+	r->regs->rbx = gva + PAGE - 8;
+	rig_run(r);
+	expect_syscall(r);
+	assert_memory_equal(rig_gpa(r, FREE_GPA + PAGE - 8), &r->regs->rax, 8);
+	rig_load(r, BLOB(load));
+	r->regs->rbx = gva + PAGE - 8;
+	rig_run(r);
+	expect_syscall(r);
+	memcpy(rig_gpa(r, FREE_GPA), "\x0f\x05", 2);
+	r->regs->rip = gva;
+	rig_run(r);
+	expect_syscall(r);
+	assert_int_equal(r->regs->rip, gva + 2);
+	rig_unmap(r, gva, PAGE);
+}
+
+static void page_zero_is_not_mapped(void **state)
+{
+	struct rig *r = *state;
+
+	nothing_there(r, 0);
+	nothing_there(r, 8);
+	nothing_there(r, 0xffff);
+}
+
+static void page_zero_can_be_mapped(void **state)
+{
+	struct rig *r = *state;
+
+	a_page_at(r, 0);
+	nothing_there(r, 0);
+	a_page_at(r, PAGE);
+	nothing_there(r, PAGE);
+}
+
+static void first_pages_of_a_gigabyte_can_be_mapped(void **state)
+{
+	struct rig *r = *state;
+
+	a_page_at(r, 0x40000000);
+	a_page_at(r, 0x7fffffff000 & ~(PAGE - 1));
+	a_page_at(r, 0x8000000000);
+	a_page_at(r, 0x550000000000);
+}
+
+static void last_page_can_be_mapped(void **state)
+{
+	struct rig *r = *state;
+
+	rig_untraced(r);
+	rig_say("gva_limit %#llx", (unsigned long long)r->info.gva_limit);
+	assert_true(r->info.gva_limit >= 1ull << 46);
+	assert_true(r->info.gva_limit <= 1ull << 47);
+	a_page_at(r, r->info.gva_limit - PAGE);
+}
+
+static void last_page_is_not_mapped(void **state)
+{
+	struct rig *r = *state;
+
+	rig_untraced(r);
+	nothing_there(r, r->info.gva_limit - PAGE);
+	nothing_there(r, r->info.gva_limit - 8);
+}
+
+static void nothing_at_the_limit(void **state)
+{
+	struct rig *r = *state;
+
+	rig_untraced(r);
+	if (r->info.gva_limit >= 1ull << 47)
+		rig_skip(r, "the limit is the end of the canonical half");
+	nothing_there(r, r->info.gva_limit);
+	nothing_there(r, (1ull << 47) - 8);
+}
+
+/* Code that runs off the last page. */
+static void running_over_the_limit(void **state)
+{
+	struct rig *r = *state;
+	uint64_t last = r->info.gva_limit - PAGE;
+
+	rig_untraced(r);
+	rig_map(r, last, FREE_GPA, R | X);
+	memset(rig_gpa(r, FREE_GPA), 0x90, PAGE);
+	r->regs->rip = last + PAGE - 4;
+	rig_run(r);
+	if (r->info.gva_limit < 1ull << 47) {
+		expect_fault(r, r->info.gva_limit, X, 0);
+	} else {
+		expect_exception(r, 13, 0);
+	}
+	assert_int_equal(r->regs->rip, r->info.gva_limit);
+}
+
+static void kernel_half(void **state)
+{
+	struct rig *r = *state;
+
+	nothing_there(r, 0xffff800000000000);
+	nothing_there(r, 0xffff888000000000);	/* Linux: all memory */
+	nothing_there(r, 0xffffffff81000000);	/* Linux: its code */
+	nothing_there(r, 0xfffffe0000000000);	/* Linux: the IDT */
+	nothing_there(r, 0xfffffffffffff000);
+	nothing_there(r, 0xfffffffffffffff8);
+}
+
+static void vsyscall_page(void **state)
+{
+	static const uint64_t entries[] = { 0xffffffffff600000,
+	    0xffffffffff600400, 0xffffffffff600800, 0xffffffffff600123 };
+	struct rig *r = *state;
+	struct vmmctl_regs want;
+
+	rig_untraced(r);	/* RAX is as it may be */
+	for (size_t i = 0; i < sizeof(entries) / sizeof(entries[0]); i++) {
+		rig_load(r, BLOB(load));
+		r->regs->rip = entries[i];
+		/* Were it obeyed: time and gettimeofday write here. */
+		r->regs->rdi = DATA;
+		r->regs->rsi = DATA;
+		memcpy(rig_gpa(r, STACK_GPA + RSP - STACK),
+		    &(uint64_t){ CODE }, 8);
+		want = *r->regs;
+		rig_snapshot(r);
+		rig_run(r);
+		expect_fault(r, entries[i], X, 0);
+		if ((r->info.caps & VMMCTL_CAP_VSYSCALL) == 0)
+			r->regs->rax = want.rax;
+		expect_regs(r, &want);
+		expect_same_memory(r);
+	}
+	rig_load(r, BLOB(load));
+	r->regs->rbx = 0xffffffffff600000;
+	rig_run(r);
+	expect_fault(r, 0xffffffffff600000, R, 0);
+}
+
+int main(int argc, char **argv)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(page_zero_is_not_mapped),
+		TEST(page_zero_can_be_mapped),
+		TEST(first_pages_of_a_gigabyte_can_be_mapped),
+		TEST(last_page_can_be_mapped),
+		TEST(last_page_is_not_mapped),
+		TEST(nothing_at_the_limit),
+		TEST(running_over_the_limit),
+		TEST(kernel_half),
+		TEST(vsyscall_page),
+	};
+	int rc;
+
+	if (!harness_begin(argc, argv, &rc))
+		return rc;
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,362 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * Kicks: from before, from beside, from a signal handler, by the million.
+ * None is lost, none is two, and none disturbs what the guest computes.
+ */
+#include "runner.h"
+
+#include <sched.h>
+#include <signal.h>
+#include <string.h>
+
+GUEST(c_spin);
+GUEST(c_calls);
+GUEST_MARKED(c_calls, after);
+GUEST(c_work);
+
+#define expect_kicked(r)	expect_exit((r), .kind = VMMCTL_EXIT_KICKED)
+
+static void kick_before_run_ends_one_run(void **state)
+{
+	struct rig *r = *state;
+
+	rig_load(r, BLOB(c_calls));
+	for (unsigned i = 0; i < 20; i++) {
+		struct vmmctl_regs want = *r->regs;
+
+		for (unsigned k = 0; k < 1 + i % 3; k++)
+			vmmctl_vcpu_kick(r->cpu);
+		rig_run(r);
+		expect_kicked(r);
+		expect_regs(r, &want);
+		rig_run(r);
+		expect_syscall(r);
+		assert_int_equal(r->regs->rbx, want.rbx + 1);
+		rig_run(r);
+		expect_syscall(r);
+		assert_int_equal(r->regs->rbx, want.rbx + 2);
+	}
+}
+
+static void kick_is_of_the_vcpu(void **state)
+{
+	struct rig *r = *state;
+	struct vmmctl_vcpu *other;
+	struct vmmctl_exit x;
+
+	rig_load(r, BLOB(c_calls));
+	expect_rc(r, vmmctl_vcpu_create(r->m, &other), 0);
+	vmmctl_vcpu_kick(other);
+	rig_run(r);
+	expect_syscall(r);
+	rig_run_on(r, other, r->c, &x);
+	assert_int_equal(x.kind, VMMCTL_EXIT_KICKED);
+	rig_run_on(r, other, r->c, &x);
+	assert_int_equal(x.kind, VMMCTL_EXIT_SYSCALL);
+}
+
+static void kick_ends_a_run_without_exits(void **state)
+{
+	struct rig *r = *state;
+	struct runner t;
+	uint64_t worst = 0;
+	unsigned moved = 0;
+
+	rig_untraced(r);
+	rig_load(r, BLOB(c_spin));
+	runner_init(&t, r, r->cpu, r->c);
+	for (unsigned i = 0; i < 50; i++) {
+		uint64_t start, before = r->regs->rbx;
+
+		runner_start(&t);
+		sleep_us(1000);
+		start = now_ns();
+		vmmctl_vcpu_kick(r->cpu);
+		runner_join(&t);
+		start = now_ns() - start;
+		if (start > worst)
+			worst = start;
+		r->x = t.x;
+		expect_kicked(r);
+		moved += r->regs->rbx != before;
+		assert_true(r->regs->rbx >= before);
+	}
+	/* On a busy machine the guest may not have begun yet. */
+	assert_true(moved > 0);
+	rig_say("slowest of 50 kicks of a spinning guest: %llu us",
+	    (unsigned long long)worst / 1000);
+}
+
+/* ---- storms ------------------------------------------------------------ */
+
+struct storm {
+	struct vmmctl_vcpu *cpu;
+	uint64_t kicks;
+	_Atomic uint64_t kicked;	/* so far */
+	_Atomic uint64_t exits;		/* of the vCPU, kicks or not */
+	_Atomic bool stop;
+};
+
+/* Kicks of a vCPU that does not run are cheap: let it run in between. */
+#define VOLLEY	500u
+
+static void *kick_away(void *cookie)
+{
+	struct storm *s = cookie;
+
+	for (uint64_t i = 0; i < s->kicks && !s->stop; i++) {
+		uint64_t exits = s->exits;
+
+		vmmctl_vcpu_kick(s->cpu);
+		s->kicked++;
+		while (i % VOLLEY == 0 && s->exits == exits && !s->stop)
+			sched_yield();
+	}
+	return NULL;
+}
+
+/*
+ * The guest counts its system calls in RBX.  Every exit is either the next
+ * call or a kick, with the registers that belong there.
+ */
+static void a_million_kicks(void **state)
+{
+	struct rig *r = *state;
+	struct storm s = { .cpu = r->cpu, .kicks = 1000000 };
+	uint64_t calls = 0, kicked = 0, end = now_ns() + 15000000000u;
+	pthread_t thread;
+
+	rig_untraced(r);
+	rig_load(r, BLOB(c_calls));
+	r->regs->rbx = 0;
+	assert_int_equal(pthread_create(&thread, NULL, kick_away, &s), 0);
+	while (s.kicked < s.kicks && now_ns() < end) {
+		assert_int_equal(vmmctl_vcpu_run(r->cpu, r->c, &r->x), 0);
+		s.exits++;
+		if (r->x.kind == VMMCTL_EXIT_KICKED) {
+			expect_kicked(r);
+			kicked++;
+			assert_in_range(r->regs->rbx, calls, calls + 1);
+			continue;
+		}
+		expect_syscall(r);
+		calls++;
+		assert_int_equal(r->regs->rbx, calls);
+		assert_int_equal(r->regs->rip, CODE + MARK(c_calls, after));
+		assert_int_equal(r->regs->rcx, CODE + MARK(c_calls, after));
+		assert_int_equal(r->regs->r11 & ~0xffull, RFLAGS & ~0xffull);
+	}
+	s.stop = true;
+	pthread_join(thread, NULL);
+	/* The last kick came after the last run or ended it: once at most. */
+	vmmctl_vcpu_kick(r->cpu);
+	rig_run(r);
+	expect_kicked(r);
+	for (unsigned i = 0; i < 100; i++) {
+		rig_run(r);
+		expect_syscall(r);
+	}
+	rig_say("%llu kicks, %llu of them ended a run beside %llu system "
+	    "calls", (unsigned long long)s.kicked, (unsigned long long)kicked,
+	    (unsigned long long)calls);
+	assert_true(kicked >= 1);
+	assert_true(kicked <= s.kicked);
+	assert_true(calls >= 1);
+}
+
+struct shake {
+	struct vmmctl_vcpu *cpu;
+	uint64_t rounds, end;		/* end: when it is enough, too */
+	_Atomic uint64_t sent, seen;
+	_Atomic bool done;
+};
+
+static void *shake_hands(void *cookie)
+{
+	struct shake *s = cookie;
+
+	for (uint64_t i = 0; i < s->rounds && now_ns() < s->end; i++) {
+		s->sent++;
+		vmmctl_vcpu_kick(s->cpu);
+		while (s->seen <= i)
+			sched_yield();
+		/* Now inside the run, now outside of it, now between. */
+		for (volatile unsigned w = 0; w < i * 37 % 5000; w++)
+			;
+	}
+	s->done = true;
+	return NULL;
+}
+
+/* One kick, one KICKED: none lost (it would hang), none doubled. */
+static void every_kick_is_answered_once(void **state)
+{
+	struct rig *r = *state;
+	struct shake s = { .cpu = r->cpu, .rounds = 50000,
+	    .end = now_ns() + 4000000000u };
+	uint64_t answered = 0;
+	pthread_t thread;
+
+	rig_untraced(r);
+	rig_load(r, BLOB(c_calls));
+	assert_int_equal(pthread_create(&thread, NULL, shake_hands, &s), 0);
+	while (!s.done) {
+		assert_int_equal(vmmctl_vcpu_run(r->cpu, r->c, &r->x), 0);
+		if (r->x.kind == VMMCTL_EXIT_KICKED) {
+			answered++;
+			assert_int_equal(answered, s.sent);
+			s.seen = answered;
+		} else {
+			expect_syscall(r);
+		}
+	}
+	pthread_join(thread, NULL);
+	assert_int_equal(answered, s.sent);
+	for (unsigned i = 0; i < 100; i++) {
+		rig_run(r);
+		expect_syscall(r);
+	}
+	rig_say("%llu kicks, each answered once",
+	    (unsigned long long)answered);
+}
+
+/* Runs of a guest that never leaves by itself, cut anywhere. */
+static void kicks_disturb_nothing(void **state)
+{
+	struct rig *r = *state;
+	const uint64_t end = now_ns() + 4000000000u;
+	struct storm s = { .cpu = r->cpu, .kicks = ~0ull };
+	uint64_t runs = 0;
+	pthread_t thread;
+
+	rig_untraced(r);
+	rig_load(r, BLOB(c_work));
+	r->regs->rbx = 0;
+	r->regs->rdx = 0;
+	r->regs->rsi = DATA;
+	assert_int_equal(pthread_create(&thread, NULL, kick_away, &s), 0);
+	while (runs < 20000 && now_ns() < end) {
+		runs++;
+		assert_int_equal(vmmctl_vcpu_run(r->cpu, r->c, &r->x), 0);
+		s.exits++;
+		expect_kicked(r);
+		assert_in_range(r->regs->rbx - r->regs->rdx, 0, 1);
+		assert_in_range(RSP - r->regs->rsp, 0, 8);
+	}
+	s.stop = true;
+	pthread_join(thread, NULL);
+	rig_say("%llu runs cut by kicks", (unsigned long long)runs);
+}
+
+/* ---- host signals ------------------------------------------------------ */
+
+static struct vmmctl_vcpu *handler_kicks;
+static volatile sig_atomic_t signals;
+
+static void on_signal(int sig)
+{
+	(void)sig;
+	signals++;
+	if (handler_kicks != NULL)
+		vmmctl_vcpu_kick(handler_kicks);
+}
+
+static void with_timer(struct rig *r, int flags, bool kick)
+{
+	/* Again and again: one might come just before the run. */
+	const struct itimerspec soon = { { 0, 3000000 }, { 0, 3000000 } };
+	const struct itimerspec off = { { 0, 0 }, { 0, 0 } };
+	struct sigaction sa = { .sa_handler = on_signal, .sa_flags = flags };
+	struct sigevent ev = { .sigev_notify = SIGEV_SIGNAL,
+	    .sigev_signo = SIGUSR1 };
+	struct sigaction old;
+	timer_t timer;
+
+	handler_kicks = kick ? r->cpu : NULL;
+	rig_load(r, BLOB(c_spin));
+	memcpy(rig_gpa(r, CODE_GPA + 0x100), "\x0f\x05", 2);
+	sigaction(SIGUSR1, &sa, &old);
+	assert_int_equal(timer_create(CLOCK_MONOTONIC, &ev, &timer), 0);
+	for (int i = 0; i < 20; i++) {
+		int before = signals;
+
+		r->regs->rip = CODE;
+		timer_settime(timer, 0, &soon, NULL);
+		assert_int_equal(vmmctl_vcpu_run(r->cpu, r->c, &r->x), 0);
+		timer_settime(timer, 0, &off, NULL);
+		expect_kicked(r);
+		assert_true(signals > before);
+		/* That was all of it. */
+		r->regs->rip = CODE + 0x100;
+		rig_run(r);
+		expect_syscall(r);
+	}
+	timer_delete(timer);
+	sigaction(SIGUSR1, &old, NULL);
+}
+
+static void a_signal_ends_the_run(void **state)
+{
+	rig_untraced(*state);
+	with_timer(*state, 0, false);
+}
+
+static void a_restarting_signal_ends_the_run(void **state)
+{
+	rig_untraced(*state);
+	with_timer(*state, SA_RESTART, false);
+}
+
+static void a_signal_handler_may_kick(void **state)
+{
+	rig_untraced(*state);
+	with_timer(*state, SA_RESTART, true);
+}
+
+/* The thread's signal mask is its own business, before and after. */
+static void blocked_signals_stay_blocked(void **state)
+{
+	struct rig *r = *state;
+	sigset_t set, now;
+
+	rig_untraced(r);
+	handler_kicks = NULL;
+	sigemptyset(&set);
+	sigaddset(&set, SIGUSR1);
+	pthread_sigmask(SIG_BLOCK, &set, NULL);
+	rig_load(r, BLOB(c_calls));
+	raise(SIGUSR1);
+	for (unsigned i = 0; i < 10; i++) {
+		rig_run(r);
+		expect_syscall(r);
+		pthread_sigmask(SIG_BLOCK, NULL, &now);
+		assert_true(sigismember(&now, SIGUSR1));
+		assert_false(sigismember(&now, SIGALRM));
+	}
+	sigpending(&now);
+	assert_true(sigismember(&now, SIGUSR1));
+	signal(SIGUSR1, SIG_IGN);
+	pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+	signal(SIGUSR1, SIG_DFL);
+}
+
+int main(int argc, char **argv)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(kick_before_run_ends_one_run),
+		TEST(kick_is_of_the_vcpu),
+		TEST(kick_ends_a_run_without_exits),
+		TEST(a_million_kicks),
+		TEST(every_kick_is_answered_once),
+		TEST(kicks_disturb_nothing),
+		TEST(a_signal_ends_the_run),
+		TEST(a_restarting_signal_ends_the_run),
+		TEST(a_signal_handler_may_kick),
+		TEST(blocked_signals_stay_blocked),
+	};
+	int rc;
+
+	if (!harness_begin(argc, argv, &rc))
+		return rc;
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * Readers of /proc; what has gone meanwhile counts as nothing.
+ */
+#include "procs.h"
+
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+static bool parent_of(pid_t pid, pid_t *parent, char *state)
+{
+	char path[64], line[512];
+	const char *p;
+	FILE *f;
+	bool ok;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	f = fopen(path, "re");
+	if (f == NULL)
+		return false;
+	ok = fgets(line, sizeof(line), f) != NULL;
+	fclose(f);
+	/* The name, in parentheses, may hold anything. */
+	p = ok ? strrchr(line, ')') : NULL;
+	return p != NULL && sscanf(p + 1, " %c %d", state, parent) == 2;
+}
+
+static bool is_below(pid_t pid, pid_t top)
+{
+	char state;
+	pid_t parent;
+
+	for (unsigned depth = 0; depth < 16 && pid > 1; depth++) {
+		if (!parent_of(pid, &parent, &state))
+			return false;
+		if (parent == top)
+			return true;
+		pid = parent;
+	}
+	return false;
+}
+
+size_t procs_below(pid_t pid, pid_t *out, size_t max)
+{
+	DIR *d = opendir("/proc");
+	struct dirent *e;
+	size_t n = 0;
+
+	if (d == NULL)
+		return 0;
+	while ((e = readdir(d)) != NULL) {
+		pid_t p = (pid_t)strtol(e->d_name, NULL, 10), parent;
+		char state;
+
+		if (p <= 0 || !is_below(p, pid) ||
+		    !parent_of(p, &parent, &state) || state == 'Z' ||
+		    state == 'X')
+			continue;
+		if (n < max)
+			out[n] = p;
+		n++;
+	}
+	closedir(d);
+	return n;
+}
+
+size_t procs_gone(pid_t pid, unsigned ms)
+{
+	pid_t some[8];
+	size_t n;
+
+	for (;;) {
+		n = procs_below(pid, some, 8);
+		if (n == 0 || ms == 0)
+			return n;
+		ms = ms < 10 ? 0 : ms - 10;
+		nanosleep(&(struct timespec){ 0, 10000000 }, NULL);
+	}
+}
+
+static size_t entries(const char *format, pid_t pid)
+{
+	char path[64];
+	struct dirent *e;
+	size_t n = 0;
+	DIR *d;
+
+	snprintf(path, sizeof(path), format, (int)pid);
+	d = opendir(path);
+	if (d == NULL)
+		return 0;
+	while ((e = readdir(d)) != NULL)
+		n += e->d_name[0] != '.';
+	closedir(d);
+	return n;
+}
+
+size_t procs_fds(pid_t pid)
+{
+	return entries("/proc/%d/fd", pid);
+}
+
+size_t procs_threads(pid_t pid)
+{
+	return entries("/proc/%d/task", pid);
+}
+
+static uint64_t kilobytes(const char *format, pid_t pid, const char *field)
+{
+	char path[64], line[256];
+	uint64_t kb = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), format, (int)pid);
+	f = fopen(path, "re");
+	if (f == NULL)
+		return 0;
+	while (fgets(line, sizeof(line), f) != NULL)
+		if (strncmp(line, field, strlen(field)) == 0)
+			kb += strtoull(line + strlen(field), NULL, 10);
+	fclose(f);
+	return kb;
+}
+
+uint64_t procs_memory(pid_t pid)
+{
+	return 1024 * (kilobytes("/proc/%d/smaps_rollup", pid, "Pss:") +
+	    kilobytes("/proc/%d/status", pid, "VmPTE:"));
+}
+
+size_t procs_maps(pid_t pid, struct procs_map *out, size_t max)
+{
+	char path[64], line[512];
+	size_t n = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/maps", (int)pid);
+	f = fopen(path, "re");
+	if (f == NULL)
+		return 0;
+	while (n < max && fgets(line, sizeof(line), f) != NULL) {
+		struct procs_map *m = &out[n];
+		unsigned long long start, end;
+
+		m->path[0] = '\0';
+		if (sscanf(line, "%llx-%llx %4s %*s %*s %*s %127[^\n]",
+		    &start, &end, m->perms, m->path) < 3)
+			continue;
+		m->start = start;
+		m->end = end;
+		n++;
+	}
+	fclose(f);
+	return n;
+}

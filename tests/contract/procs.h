@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What the host's /proc tells about this process, its descendants and what
+ * they map.
+ */
+#ifndef TESTS_CONTRACT_PROCS_H
+#define TESTS_CONTRACT_PROCS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* Descendants of pid, that are not zombies; at most max; how many. */
+size_t procs_below(pid_t pid, pid_t *out, size_t max);
+/* Waits up to ms for there to be no descendant left; how many there are. */
+size_t procs_gone(pid_t pid, unsigned ms);
+size_t procs_fds(pid_t pid);
+size_t procs_threads(pid_t pid);
+/* Bytes: proportional set size and page tables of pid. */
+uint64_t procs_memory(pid_t pid);
+
+struct procs_map {
+	uint64_t start, end;
+	char perms[5];
+	char path[128];
+};
+/* The mappings of pid; at most max; how many. */
+size_t procs_maps(pid_t pid, struct procs_map *out, size_t max);
+
+#endif

@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * One trace: every deterministic program runs on each backend that this host
+ * has, and what it wrote (each exit with all registers, the memory at the
+ * end) is the same on all of them, byte for byte.
+ */
+#include "harness.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static const char *const backends[] = { "proc", "proc-ptrace", "kvm", "vmm" };
+#define BACKENDS	(sizeof(backends) / sizeof(backends[0]))
+
+static char here[PATH_MAX];	/* where the programs are */
+static char traces[PATH_MAX];	/* a folder for each backend */
+static bool usable[BACKENDS];
+
+static void folder(char *path, size_t size, size_t backend,
+    const char *program)
+{
+	int n = snprintf(path, size, "%s/%s/%s", traces, backends[backend],
+	    program);
+
+	assert_in_range(n, 1, size - 1);
+}
+
+/* Runs the program for its trace; its own verdict is another test's. */
+static void run_program(size_t backend, const char *program)
+{
+	char dir[PATH_MAX], path[PATH_MAX];
+	int n, status;
+	pid_t pid;
+
+	folder(dir, sizeof(dir), backend, program);
+	assert_int_equal(mkdir(dir, 0700), 0);
+	n = snprintf(path, sizeof(path), "%s/%s/%s", here, backends[backend],
+	    program);
+	assert_in_range(n, 1, sizeof(path) - 1);
+	fflush(stdout);
+	pid = fork();
+	if (pid == 0) {
+		setenv("VMMCTL_TRACE_DIR", dir, 1);
+		if (freopen("/dev/null", "w", stdout) != NULL)
+			execl(path, path, (char *)NULL);
+		_exit(127);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	assert_int_not_equal(WEXITSTATUS(status), 127);
+}
+
+/* The first line in which two files differ; false: none does. */
+static bool differ(const char *left, const char *right)
+{
+	FILE *a = fopen(left, "re"), *b = fopen(right, "re");
+	char x[1024], y[1024];
+	char exit_line[1024] = "the beginning\n";
+	bool found = false;
+	unsigned line = 0;
+
+	while (a != NULL && b != NULL && !found) {
+		char *p = fgets(x, sizeof(x), a), *q = fgets(y, sizeof(y), b);
+
+		line++;
+		if (p == NULL && q == NULL)
+			break;
+		found = p == NULL || q == NULL || strcmp(x, y) != 0;
+		if (found)
+			rig_say("line %u, after %s#   %s#   %s", line,
+			    exit_line, p ? p : "end\n", q ? q : "end");
+		if (x[0] != ' ')
+			memcpy(exit_line, x, sizeof(x));
+	}
+	if (a != NULL)
+		fclose(a);
+	if (b != NULL)
+		fclose(b);
+	return found;
+}
+
+static void compare(const char *program, size_t left, size_t right)
+{
+	char dir[PATH_MAX], other_dir[PATH_MAX];
+	struct dirent *e;
+	unsigned same = 0, other = 0, missing = 0;
+	DIR *d;
+
+	folder(dir, sizeof(dir), left, program);
+	folder(other_dir, sizeof(other_dir), right, program);
+	d = opendir(dir);
+	assert_non_null(d);
+	while ((e = readdir(d)) != NULL) {
+		char a[PATH_MAX + 257], b[PATH_MAX + 257];
+
+		if (strstr(e->d_name, ".trace") == NULL)
+			continue;
+		snprintf(a, sizeof(a), "%s/%s", dir, e->d_name);
+		snprintf(b, sizeof(b), "%s/%s", other_dir, e->d_name);
+		if (access(b, R_OK) != 0) {
+			rig_say("%s: only on %s", e->d_name, backends[left]);
+			missing++;
+		} else if (differ(a, b)) {
+			rig_say("%s: differs between %s and %s", e->d_name,
+			    backends[left], backends[right]);
+			other++;
+		} else {
+			same++;
+		}
+	}
+	closedir(d);
+	rig_say("%s: %u traces are the same on %s and %s, %u are not, %u "
+	    "are skipped by one", program, same, backends[left],
+	    backends[right], other, missing);
+	assert_int_equal(other, 0);
+	assert_true(same + missing > 0);
+}
+
+static void traces_are_the_same(void **state)
+{
+	const char *program = *state;
+	size_t first = BACKENDS;
+
+	for (size_t i = 0; i < BACKENDS; i++) {
+		if (!usable[i])
+			continue;
+		run_program(i, program);
+		if (first == BACKENDS)
+			first = i;
+		else
+			compare(program, first, i);
+	}
+}
+
+static unsigned count_usable(void)
+{
+	unsigned n = 0;
+
+	for (size_t i = 0; i < BACKENDS; i++) {
+		char name[32], dir[PATH_MAX + 16], why[256] = "";
+		struct vmmctl *v;
+
+		snprintf(name, sizeof(name), "%s", backends[i]);
+		if (strchr(name, '-') != NULL)
+			*strchr(name, '-') = ':';
+		if (vmmctl_open(name, &v, why, sizeof(why)) != 0) {
+			printf("# %s is not compared: %s\n", name, why);
+			continue;
+		}
+		vmmctl_close(v);
+		usable[i] = true;
+		n++;
+		snprintf(dir, sizeof(dir), "%s/%s", traces, backends[i]);
+		if (mkdir(dir, 0700) != 0)
+			return 0;
+	}
+	return n;
+}
+
+static void remove_traces(void)
+{
+	char command[PATH_MAX + 16];
+
+	snprintf(command, sizeof(command), "rm -rf '%s'", traces);
+	(void)!system(command);
+}
+
+int main(void)
+{
+	static char programs[] = TRACED;
+	struct CMUnitTest tests[64];
+	char *slash;
+	size_t n = 0;
+	ssize_t len = readlink("/proc/self/exe", here, sizeof(here) - 1);
+	int rc;
+
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	slash = len > 0 ? strrchr(here, '/') : NULL;
+	if (slash == NULL)
+		return 1;
+	*slash = '\0';
+	snprintf(traces, sizeof(traces), "%s/vmmctl-traces-XXXXXX",
+	    getenv("TMPDIR") != NULL ? getenv("TMPDIR") : "/tmp");
+	if (mkdtemp(traces) == NULL)
+		return 1;
+	if (count_usable() < 2) {
+		printf("1..0 # SKIP fewer than two backends to compare\n");
+		remove_traces();
+		return 0;
+	}
+	for (char *p = strtok(programs, " "); p != NULL && n < 64;
+	    p = strtok(NULL, " "))
+		tests[n++] = (struct CMUnitTest){ p, traces_are_the_same,
+		    NULL, NULL, p };
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+	rc = _cmocka_run_group_tests("same", tests, n, NULL, NULL);
+	remove_traces();
+	return rc;
+}

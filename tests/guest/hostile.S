@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Guests that try to get out.  The tests set the registers.
+ */
+#include "guest.h"
+
+GUEST_ONE(x_syscall, syscall)
+GUEST_ONE(x_int80, int $0x80)
+GUEST_ONE(x_sysenter, sysenter)
+GUEST_ONE(x_far_jump, ljmp *(%rbx))
+GUEST_ONE(x_far_call, lcall *(%rbx))
+GUEST_ONE(x_iret, iretq)
+GUEST_ONE(x_lret, lretl)
+GUEST_ONE(x_sgdt, sgdt (%rbx))
+GUEST_ONE(x_sidt, sidt (%rbx))
+GUEST_ONE(x_sldt, sldt %eax)
+GUEST_ONE(x_str, str %eax)
+GUEST_ONE(x_smsw, smsw %eax)
+GUEST_ONE(x_vmcall, vmcall)
+GUEST_ONE(x_vmmcall, vmmcall)
+GUEST_ONE(x_load_ds, mov %eax, %ds)
+GUEST_ONE(x_load_es, mov %eax, %es)
+GUEST_ONE(x_load_fs, mov %eax, %fs)
+GUEST_ONE(x_load_gs, mov %eax, %gs)
+GUEST_ONE(x_load_ss, mov %eax, %ss)
+GUEST_ONE(x_load, mov (%rbx), %rax)
+GUEST_ONE(x_store, mov %rax, (%rbx))
+GUEST_ONE(x_wrfsbase, wrfsbase %rax)
+
+/* 32-bit code, far-jumped to; each ends there or never. */
+	.code32
+GUEST_BEGIN(x32_int80)
+	int	$0x80
+	hlt
+GUEST_END(x32_int80)
+GUEST_BEGIN(x32_sysenter)
+	sysenter
+	hlt
+GUEST_END(x32_sysenter)
+GUEST_BEGIN(x32_syscall)
+	.byte	0x0f, 0x05
+	hlt
+GUEST_END(x32_syscall)
+GUEST_BEGIN(x32_ud2)
+	ud2
+GUEST_END(x32_ud2)
+GUEST_BEGIN(x32_hlt)
+	hlt
+GUEST_END(x32_hlt)
+GUEST_BEGIN(x32_int3)
+	int3
+	hlt
+GUEST_END(x32_int3)
+GUEST_BEGIN(x32_into)
+	mov	$0x7fffffff, %eax
+	inc	%eax
+	into
+	hlt
+GUEST_END(x32_into)
+GUEST_BEGIN(x32_bound)
+	movl	$1, (%ebx)
+	movl	$2, 4(%ebx)
+	xor	%eax, %eax
+	bound	%eax, (%ebx)
+	hlt
+GUEST_END(x32_bound)
+GUEST_BEGIN(x32_load)
+	mov	0x20000000, %eax
+	hlt
+GUEST_END(x32_load)
+GUEST_BEGIN(x32_trap)
+	pushf
+	orl	$0x100, (%esp)
+	popf
+	nop
+	nop
+	hlt
+GUEST_END(x32_trap)
+GUEST_BEGIN(x32_spin)
+1:	jmp	1b
+GUEST_END(x32_spin)
+	.code64
+
+/* Copies RCX words from (%rsi) to (%rdi). */
+GUEST_BEGIN(x_copy)
+	cld
+	rep movsq
+	syscall
+GUEST_END(x_copy)
+
+/*
+ * Reads R8 words from R9 on, for ever, and leaves each value that is not
+ * zero in a table of 8192 words at R10, at a place that depends on it.
+ */
+GUEST_BEGIN(x_hunt)
+	movabs	$0x9e3779b97f4a7c15, %r11
+1:	mov	%r9, %rsi
+	mov	%r8, %rcx
+2:	mov	(%rsi), %rax
+	test	%rax, %rax
+	jz	3f
+	mov	%rax, %rdx
+	imul	%r11, %rdx
+	shr	$51, %rdx
+	mov	%rax, (%r10, %rdx, 8)
+3:	add	$8, %rsi
+	dec	%rcx
+	jnz	2b
+	incq	8(%rbx)
+	jmp	1b
+GUEST_END(x_hunt)
+
+/* Writes junk to R8 words from R9 on, for ever. */
+GUEST_BEGIN(x_scribble)
+	movabs	$0x2545f4914f6cdd1d, %rax
+1:	mov	%r9, %rdi
+	mov	%r8, %rcx
+2:	mov	%rax, %rdx
+	shl	$13, %rdx
+	xor	%rdx, %rax
+	mov	%rax, %rdx
+	shr	$7, %rdx
+	xor	%rdx, %rax
+	mov	%rax, (%rdi)
+	add	$8, %rdi
+	dec	%rcx
+	jnz	2b
+	incq	8(%rbx)
+	jmp	1b
+GUEST_END(x_scribble)
+
+/* Writes R15 to R8 words from R9 on, once, and calls. */
+GUEST_BEGIN(x_fill)
+	cld
+	mov	%r9, %rdi
+	mov	%r8, %rcx
+	mov	%r15, %rax
+	rep stosq
+	syscall
+GUEST_END(x_fill)

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Loops for guests that run beside each other, beside their owner, or for
+ * ever.
+ */
+#include "guest.h"
+
+/* Adds one to (%rbx), RCX times. */
+GUEST_BEGIN(c_add)
+1:	lock incq (%rbx)
+	dec	%rcx
+	jnz	1b
+	syscall
+GUEST_END(c_add)
+
+/* The same, by a lock word at 8(%rbx). */
+GUEST_BEGIN(c_add_locked)
+1:	mov	$1, %eax
+2:	xchg	%eax, 8(%rbx)
+	test	%eax, %eax
+	jz	3f
+	pause
+	jmp	2b
+3:	mov	(%rbx), %rdx
+	inc	%rdx
+	mov	%rdx, (%rbx)
+	movl	$0, 8(%rbx)
+	dec	%rcx
+	jnz	1b
+	syscall
+GUEST_END(c_add_locked)
+
+/* For ever; no exit at all. */
+GUEST_BEGIN(c_spin)
+1:	inc	%rbx
+	jmp	1b
+GUEST_END(c_spin)
+
+GUEST_BEGIN(c_write)
+1:	incq	(%rbx)
+	jmp	1b
+GUEST_END(c_write)
+
+GUEST_BEGIN(c_read)
+1:	mov	(%rbx), %rax
+	jmp	1b
+GUEST_END(c_read)
+
+/* RBX counts the system calls; RIP is behind one. */
+GUEST_BEGIN(c_calls)
+1:	inc	%rbx
+	syscall
+GUEST_MARK(c_calls, after)
+	jmp	1b
+GUEST_END(c_calls)
+
+/*
+ * RBX and RDX count together; in between lie memory accesses and pushes, so
+ * that a kick comes anywhere.
+ */
+GUEST_BEGIN(c_work)
+1:	inc	%rbx
+	push	%rbx
+	mov	%rbx, (%rsi)
+	lea	(%rsi), %rdi
+	pop	%rax
+	cmp	%rax, (%rdi)
+	jne	2f
+	inc	%rdx
+	cmp	%rbx, %rdx
+	je	1b
+2:	ud2
+GUEST_END(c_work)
+
+/* Reads (%rbx), tells, again. */
+GUEST_BEGIN(c_look)
+1:	mov	(%rbx), %rax
+	syscall
+	jmp	1b
+GUEST_END(c_look)
