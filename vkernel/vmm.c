@@ -11,6 +11,7 @@
  * allocates from the host's C library, because an allocation from this kernel
  * might schedule while the library holds a lock.
  */
+#include <linux/close_range.h>
 #include <linux/init.h>
 #include <linux/kernel.h>
 #include <linux/mm.h>
@@ -40,10 +41,12 @@ static char *vmm_arg __initdata = "best";
 static struct vmmctl *vmm;
 static struct vmmctl_machine *machine;
 static struct vmmctl_vcpu *vcpu;
+static int first_fd;		/* what is below was open before us */
 
 /* ---- the handle and the machine ---------------------------------------- */
 
 extern unsigned long long physmem_size;
+extern int close_range(unsigned int first, unsigned int last, int flags);
 extern void *__real_malloc(size_t size);
 extern void __real_free(void *p);
 
@@ -84,6 +87,9 @@ static int __init vmm_open(void)
 	bool best = !strcmp(vmm_arg, "best");
 	int err;
 
+	first_fd = os_dup_file(0);
+	if (first_fd >= 0)
+		os_close_file(first_fd);
 	if (!strcmp(vmm_arg, "off"))
 		return 0;
 	if (!best)
@@ -160,8 +166,9 @@ static int create_machine(void)
 
 /*
  * Reboot executes the kernel anew in the same process, so everything has to
- * go.  After a fatal host signal the library may be in the middle of
- * something: then the exit of this process takes the contexts with it.
+ * go, this kernel's own descriptors too: the memory is behind one of them.
+ * After a fatal host signal the library may be in the middle of something:
+ * then the exit of this process takes the contexts with it.
  */
 static void vmm_exit(void)
 {
@@ -169,6 +176,8 @@ static void vmm_exit(void)
 
 	if (system_state <= SYSTEM_RUNNING)
 		return;
+	if (first_fd >= 0)
+		close_range(first_fd, ~0U, CLOSE_RANGE_CLOEXEC);
 	vcpu = NULL;
 	vmm = NULL;
 	vmmctl_close(v);
@@ -198,11 +207,11 @@ void vmm_mm_destroy(struct mm_id *id)
 	id->vmm = NULL;
 }
 
-/* exec and unshare: current goes on in another mm. */
-void vmm_mm_activate(struct mm_id *id)
+/* The task exits or is about to have another mm. */
+void vmm_mm_deactivate(struct task_struct *task)
 {
-	if (current->thread.vmm)
-		vmmctl_context_set_space(current->thread.vmm, id->vmm);
+	vmmctl_context_destroy(task->thread.vmm);
+	task->thread.vmm = NULL;
 }
 
 static u32 vmm_prot(unsigned int prot)
@@ -477,7 +486,8 @@ static void __noreturn give_up(const char *what, int err)
 	unreachable();
 }
 
-static struct vmmctl_context *get_context(void)
+/* A new task has none yet, and exec took the old one away. */
+static void get_context(struct vmm_run *r)
 {
 	struct thread_struct *t = &current->thread;
 	int err;
@@ -487,20 +497,15 @@ static struct vmmctl_context *get_context(void)
 					    &t->vmm);
 		if (err)
 			give_up("no context", err);
+		r->fp_in_context = false;
+		r->stepping = false;
 	}
-	return t->vmm;
-}
-
-void exit_thread(struct task_struct *task)
-{
-	if (vmm && task->thread.vmm)
-		vmmctl_context_destroy(task->thread.vmm);
-	task->thread.vmm = NULL;
+	r->context = t->vmm;
 }
 
 static void run(struct vmm_run *r, struct vmmctl_exit *e)
 {
-	struct vmmctl_regs *gp = vmmctl_context_regs(r->context);
+	struct vmmctl_regs *gp;
 	int err;
 
 	if (sync_error) {
@@ -508,6 +513,7 @@ static void run(struct vmm_run *r, struct vmmctl_exit *e)
 		sync_error = 0;
 		give_up("cannot map", err);
 	}
+	get_context(r);
 	if (!r->fp_in_context) {
 		err = vmmctl_context_set_xsave(r->context, r->regs->fp,
 					       FP_BYTES);
@@ -520,6 +526,7 @@ static void run(struct vmm_run *r, struct vmmctl_exit *e)
 		vmmctl_context_set_step(r->context, r->stepping);
 	}
 
+	gp = vmmctl_context_regs(r->context);
 	load_regs(gp, r->regs->gp);
 	err = vmmctl_vcpu_run(vcpu, r->context, e);
 	if (err)
@@ -533,7 +540,6 @@ void vmm_userspace(struct uml_pt_regs *regs)
 	struct vmmctl_exit e;
 
 	interrupt_end();
-	r.context = get_context();
 
 	while (1) {
 		current_mm_sync();

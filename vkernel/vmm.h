@@ -7,6 +7,7 @@
 #define __UM_VMM_H
 
 struct mm_id;
+struct task_struct;
 struct uml_pt_regs;
 struct user_i387_struct;
 
@@ -14,7 +15,7 @@ extern int using_vmm;
 
 extern int vmm_mm_create(struct mm_id *id);
 extern void vmm_mm_destroy(struct mm_id *id);
-extern void vmm_mm_activate(struct mm_id *id);
+extern void vmm_mm_deactivate(struct task_struct *task);
 
 extern int vmm_map(struct mm_id *id, unsigned long virt, unsigned long len,
 		   int prot, int phys_fd, unsigned long long offset);

@@ -1,0 +1,1 @@
+exec /tmp/bin/scatter 300000

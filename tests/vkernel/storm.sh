@@ -1,0 +1,8 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause
+# Storms of fork and exec.
+. "$(dirname "$0")/lib.sh"
+guest_program storm
+limit=120
+on_each "fork and exec" storm.sh
+finish
