@@ -110,6 +110,21 @@ static int try_open(struct vmmctl *v, const struct backend_ops *ops,
 	return ops->open(v, option);
 }
 
+/* Why this backend; it may have said why it does it in the way it does. */
+static void give_reason(struct vmmctl *v, const char *choice)
+{
+	char own[sizeof(v->info.reason)];
+	size_t n;
+
+	copy_string(own, sizeof(own), v->info.reason);
+	n = copy_string(v->info.reason, sizeof(v->info.reason), choice);
+	if (own[0] == '\0' || n + 2 >= sizeof(v->info.reason))
+		return;
+	copy_string(v->info.reason + n, sizeof(v->info.reason) - n, "; ");
+	copy_string(v->info.reason + n + 2, sizeof(v->info.reason) - n - 2,
+	    own);
+}
+
 /*
  * The best that works.  A hardware backend slower than proc is kept for the
  * end: a shadow-paging /dev/kvm costs more than a process switch.
@@ -150,8 +165,7 @@ static int open_best(struct vmmctl *v)
 	copy_string(v->why, sizeof(v->why), reason);
 	return err;
 found:
-	copy_string(v->info.reason, sizeof(v->info.reason),
-	    n == 0 ? "the best that was tried" : reason);
+	give_reason(v, n == 0 ? "the best that was tried" : reason);
 	return 0;
 }
 
@@ -170,8 +184,7 @@ static int open_named(struct vmmctl *v, const char *name)
 		err = try_open(v, backends[i],
 		    *option == ':' ? option + 1 : option);
 		if (err == 0)
-			copy_string(v->info.reason, sizeof(v->info.reason),
-			    "asked for by name");
+			give_reason(v, "asked for by name");
 		return err;
 	}
 	if (strncmp(name, "vmm", 3) == 0 && (name[3] == '\0' || name[3] == ':'))
