@@ -56,15 +56,10 @@ static void xsave_facts(struct vmmctl_info *info)
 	}
 }
 
-static int check_host(struct vmmctl *v)
+static int check_seccomp(struct vmmctl *v)
 {
 	const uint32_t notif = SECCOMP_RET_USER_NOTIF;
-	unsigned a, b, c, d;
 
-	__cpuid(1, a, b, c, d);
-	if ((c & bit_OSXSAVE) == 0)
-		return vmmctl_fail(v, -ENOTSUP, "proc: the processor has no "
-		    "XSAVE");
 	if ((getauxval(AT_HWCAP2) & HWCAP2_FSGSBASE_BIT) == 0)
 		return vmmctl_fail(v, -ENOTSUP, "proc: ring 3 has no WRFSBASE; "
 		    "needs a processor of 2012 or later and Linux 5.9");
@@ -75,25 +70,50 @@ static int check_host(struct vmmctl *v)
 	return 0;
 }
 
-static int proc_open(struct vmmctl *v, const char *option)
+/* Which way, and why if it was not asked for. */
+static int choose(struct vmmctl *v, const char *option,
+    const struct proc_variant **out)
 {
-	struct vmmctl_info *info = &v->info;
-	struct proc *p;
+	unsigned a, b, c, d;
 	int err;
 
-	if (*option != '\0' && strcmp(option, "seccomp") != 0)
-		return vmmctl_fail(v, -EINVAL, "backend proc has the option "
-		    "seccomp, not \"%s\"", option);
-	err = check_host(v);
+	__cpuid(1, a, b, c, d);
+	if ((c & bit_OSXSAVE) == 0)
+		return vmmctl_fail(v, -ENOTSUP, "proc: the processor has no "
+		    "XSAVE");
+	*out = &proc_ptrace;
+	if (strcmp(option, proc_ptrace.name) == 0)
+		return 0;
+	if (*option != '\0' && strcmp(option, proc_seccomp.name) != 0)
+		return vmmctl_fail(v, -EINVAL, "backend proc has the options "
+		    "seccomp and ptrace, not \"%s\"", option);
+	err = check_seccomp(v);
+	if (err == 0)
+		*out = &proc_seccomp;
+	else if (*option == '\0')
+		snprintf(v->info.reason, sizeof(v->info.reason),
+		    "%.200s: ptrace does it, slowly", v->why);
+	return *option == '\0' ? 0 : err;
+}
+
+static int proc_open(struct vmmctl *v, const char *option)
+{
+	const struct proc_variant *variant;
+	struct vmmctl_info *info = &v->info;
+	struct proc *p;
+	int err = choose(v, option, &variant);
+
 	if (err != 0)
 		return err;
 	p = vmmctl_zalloc(v, sizeof(*p));
 	if (p == NULL)
 		return vmmctl_fail(v, -ENOMEM, "no memory for the backend");
+	p->variant = variant;
 	p->notif_sync = kernel_at_least(6, 6);
 	v->backend_data = p;
-	strcpy(info->variant, "seccomp");
-	info->caps = VMMCTL_CAP_FSGSBASE;
+	strcpy(info->variant, variant->name);
+	if ((getauxval(AT_HWCAP2) & HWCAP2_FSGSBASE_BIT) != 0)
+		info->caps = VMMCTL_CAP_FSGSBASE;
 	info->gva_limit = STUB_GVA_LIMIT;
 	info->gpa_limit = 1ull << 46;
 	info->max_vcpus = STUB_MAX_SEATS;
@@ -229,6 +249,20 @@ static int proc_seat(struct vmmctl_vcpu *v, struct vmmctl_context *c,
 	return err;
 }
 
+static int proc_xsave_load(struct seat *seat, const void *buf)
+{
+	struct proc_seat *s = seat_from(seat);
+
+	return variant_of(s->stub->m)->xsave_load(s, buf);
+}
+
+static int proc_xsave_save(struct seat *seat, void *buf)
+{
+	struct proc_seat *s = seat_from(seat);
+
+	return variant_of(s->stub->m)->xsave_save(s, buf);
+}
+
 static int proc_vcpu_init(struct vmmctl_vcpu *v)
 {
 	v->backend_data = vmmctl_zalloc(v->m->v, sizeof(struct proc_vcpu));
@@ -263,8 +297,8 @@ const struct backend_ops backend_proc = {
 	.space_fini = proc_space_fini,
 	.space_changed = proc_space_changed,
 	.seat = proc_seat,
-	.xsave_load = frame_xsave_load,
-	.xsave_save = frame_xsave_save,
+	.xsave_load = proc_xsave_load,
+	.xsave_save = proc_xsave_save,
 	.vcpu_init = proc_vcpu_init,
 	.vcpu_fini = proc_vcpu_fini,
 	.enter = proc_enter,

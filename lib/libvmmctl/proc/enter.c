@@ -1,59 +1,17 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * enter.c - into the guest and out: two ioctls on the seat's listener.
+ * enter.c - into the guest and out: what does not depend on the variant.
  */
 #include "../machine.h"
 #include "../os.h"
 #include "proc.h"
 
 #include <errno.h>
-#include <linux/seccomp.h>
-#include <poll.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
-int seat_receive(struct proc_seat *seat, uint64_t ns, uint64_t args[6])
-{
-	const struct timespec t = { .tv_sec = (time_t)(ns / 1000000000u),
-	    .tv_nsec = (long)(ns % 1000000000u) };
-	struct pollfd p = { .fd = seat->listener, .events = POLLIN };
-	struct seccomp_notif n;
-	int ready;
-
-	/* The receiving ioctl alone would not hear, before Linux 6.11, that
-	 * the stub has died, and knows no time. */
-	ready = ppoll(&p, 1, &t, NULL);
-	if (ready < 0)
-		return -errno;
-	if (ready == 0)
-		return -ETIMEDOUT;
-	if ((p.revents & POLLIN) == 0)
-		return -ESRCH;
-	memset(&n, 0, sizeof(n));
-	/* ENOENT: the notification was withdrawn, for a signal. */
-	if (ioctl(seat->listener, SECCOMP_IOCTL_NOTIF_RECV, &n) != 0)
-		return errno == ENOENT ? -EINTR : -errno;
-	seat->notif = n.id;
-	seat->tid = (pid_t)n.pid;
-	for (int i = 0; i < 6; i++)
-		args[i] = n.data.args[i];
-	return 0;
-}
-
-static int answer(struct proc_seat *seat)
-{
-	struct seccomp_notif_resp r = { .id = seat->notif,
-	    .val = seat->index };
-
-	/* ENOENT: a signal took it out of the call; it will notify again. */
-	return ioctl(seat->listener, SECCOMP_IOCTL_NOTIF_SEND, &r) == 0 ||
-	    errno == ENOENT ? 0 : -errno;
-}
-
-void seat_died(struct proc_seat *seat)
+static void seat_died(struct proc_seat *seat)
 {
 	for (uint32_t i = 0; i < seat->stub->nseats; i++)
 		atomic_store(&seat->stub->seats[i].seat.dead, true);
@@ -85,34 +43,6 @@ static int lock_inside(struct vmmctl_space *s)
 }
 
 /*
- * Carry the ops to the stub without entering the guest: one round.  No seat
- * of the stub is inside.  -ENOMEM: the host refused one.
- */
-static int flush(struct proc_seat *seat)
-{
-	struct proc_machine *pm = seat->stub->m->backend_data;
-	uint64_t args[6];
-	int err;
-
-	frame_arm(seat, pm->key);
-	seat->ops->resume = 0;
-	err = answer(seat);
-	while (err == 0) {
-		err = seat_receive(seat, PATIENCE_NS, args);
-		if (err == -EINTR)
-			err = 0;
-		else
-			break;
-	}
-	if (err == -ETIMEDOUT)
-		err = -ESRCH;
-	if (err != 0)
-		return err;
-	seat->ops->count = 0;
-	return frame_disarm(seat) && args[0] == REPORT_DONE ? 0 : -ENOMEM;
-}
-
-/*
  * Carry all queued changes to a stub with several seats.  The others are kept
  * outside: they could read the key, and could run before the changes hold.
  */
@@ -124,7 +54,7 @@ static int flush_all(struct vmmctl_space *s, struct proc_seat *seat)
 	space_park_others(s, seat->seat.vcpu);
 	while (err == 0 && (ps->nqueue != 0 || ps->drop)) {
 		queue_take(s, seat);
-		err = flush(seat);
+		err = variant_of(s->m)->flush(seat);
 		if (err == -ENOMEM && tries++ == 0) {
 			/* Too many mappings: start afresh, faults fetch. */
 			queue_drop_all(s);
@@ -157,7 +87,7 @@ static int synchronize(struct vmmctl_vcpu *v, struct vmmctl_space *s,
 		err = flush_all(s, seat);
 	else
 		while (err == 0 && queue_take(s, seat))
-			err = flush(seat);
+			err = variant_of(s->m)->flush(seat);
 	mtx_unlock(&s->m->lock);
 	return err;
 }
@@ -174,91 +104,23 @@ static void died(struct proc_seat *seat, struct event *ev)
 	ev->section = "vmmctl(3), ISOLATION";
 }
 
-/*
- * Wait for the guest's next notification.  A guest that does not come out
- * when it is told to has blocked its signals: that ends it.
- */
-static int wait_exit(struct vmmctl_vcpu *v, struct proc_seat *seat,
-    uint64_t deadline, uint64_t args[6], enum event_type *cause)
-{
-	bool told = false;
-	int err;
-
-	for (;;) {
-		uint64_t ns = PATIENCE_NS;
-		bool last = false;	/* of the time there is */
-
-		if (!told && deadline != 0) {
-			uint64_t now = os_mono_ns();
-
-			last = deadline < now + PATIENCE_NS;
-			if (last)
-				ns = deadline > now ? deadline - now : 0;
-		}
-		err = seat_receive(seat, ns, args);
-		if (err == -ETIMEDOUT && told) {
-			kill(seat->stub->pid, SIGKILL);
-			continue;
-		}
-		if (err == -ETIMEDOUT && last)
-			*cause = EVENT_TIMEOUT;
-		else if (err == -EINTR)
-			*cause = EVENT_SIGNAL;
-		else if (err != -ETIMEDOUT)
-			return err;
-		else if (atomic_load(&v->kicked) == 0 &&
-		    atomic_load(&v->last->parked) == 0)
-			continue;
-		told = true;
-		proc_kick(v);
-	}
-}
-
 static int enter_once(struct vmmctl_vcpu *v, struct vmmctl_context *c,
     struct proc_seat *seat, uint64_t deadline, struct event *ev)
 {
-	struct proc_machine *pm = v->m->backend_data;
-	enum event_type cause = EVENT_KICK;
-	uint64_t args[6];
-	int err;
+	int err = synchronize(v, c->space, seat);
 
-	err = synchronize(v, c->space, seat);
-	if (err == 0) {
-		frame_store(seat, &c->regs);
-		if (seat->ops->count != 0)
-			frame_arm(seat, pm->key);
-		seat->ops->resume = 1;
-		err = answer(seat);
-	}
 	if (err == 0)
-		err = wait_exit(v, seat, deadline, args, &cause);
-	if (err == -ESRCH) {
-		died(seat, ev);
-		return 0;
-	}
-	if (err != 0)
+		err = variant_of(v->m)->enter(v, c, seat, deadline, ev);
+	if (err != -ESRCH)
 		return err;
-	if (seat->armed && (!frame_disarm(seat) || args[0] == REPORT_ERROR))
-		return -EAGAIN;
-	if (args[0] >= REPORT_DONE) {
-		/* Not the handler's doing: there was nothing to report. */
-		died(seat, ev);
-		return 0;
-	}
-	frame_load(seat, &c->regs);
-	c->regs.fs_base = args[3];
-	c->regs.gs_base = args[4];
-	frame_event(seat, &c->regs, (int)args[0], ev);
-	if (ev->type == EVENT_KICK)
-		ev->type = cause;
+	died(seat, ev);
 	return 0;
 }
 
 int proc_enter(struct vmmctl_vcpu *v, struct vmmctl_context *c,
     uint64_t deadline, struct event *ev)
 {
-	struct proc_seat *seat = (struct proc_seat *)(void *)((char *)c->seat -
-	    offsetof(struct proc_seat, seat));
+	struct proc_seat *seat = seat_from(c->seat);
 	struct proc_vcpu *pv = v->backend_data;
 	int err = 0;
 

@@ -15,9 +15,7 @@
 #define USER_CS		0x33u
 #define USER_SS		0x2bull
 #define VSYSCALL	0xffffffffff600000ull
-#define XSAVE_SW	464u		/* struct _fpx_sw_bytes */
 #define XSAVE_MAGIC1	0x46505853u
-#define LEGACY_SIZE	512u
 #define SS_AUTODISARM_FLAG (1u << 31)
 #define UC_FP_XSTATE	1ull
 
@@ -82,7 +80,7 @@ int frame_learn(struct proc_seat *seat, const uint64_t args[6])
 	    offset_of(seat, ucontext(seat)->fpstate, want,
 	    &seat->xsave) != 0)
 		return -EPROTO;
-	memcpy(&sw, seat->frame + seat->xsave + XSAVE_SW, sizeof(sw));
+	memcpy(&sw, seat->frame + seat->xsave + FRAME_XSAVE_SW, sizeof(sw));
 	if (sw.magic1 != XSAVE_MAGIC1 || sw.xstate_size < want)
 		return -EPROTO;
 	seat->uc_flags = ucontext(seat)->flags;
@@ -213,6 +211,11 @@ static void left_64bit(struct event *ev, uint64_t cs)
 	ev->section = "DESIGN: guest-user";
 }
 
+static bool in_vsyscall(uint64_t addr)
+{
+	return addr - VSYSCALL < VMMCTL_PAGE_SIZE;
+}
+
 static void decode_sigsys(const uint8_t *info, struct vmmctl_regs *r,
     struct event *ev)
 {
@@ -224,7 +227,7 @@ static void decode_sigsys(const uint8_t *info, struct vmmctl_regs *r,
 	if (arch == AUDIT_ARCH_I386) {
 		ev->type = EVENT_SOFTINT;
 		ev->vector = 0x80;
-	} else if (call_addr >= VSYSCALL && call_addr < VSYSCALL + 4096) {
+	} else if (in_vsyscall(call_addr)) {
 		/* The host emulates this page up to its RET: undo that. */
 		r->rip = call_addr;
 		r->rsp -= 8;
@@ -234,32 +237,29 @@ static void decode_sigsys(const uint8_t *info, struct vmmctl_regs *r,
 	}
 }
 
-void frame_event(struct proc_seat *seat, struct vmmctl_regs *r, int sig,
+void signal_event(const struct stub_signal *s, struct vmmctl_regs *r,
     struct event *ev)
 {
-	const uint8_t *info = seat->frame + seat->info;
-	const uint64_t *g = ucontext(seat)->gregs;
-	uint64_t cs = g[REG_CSGSFS] & 0xffff, trap = g[REG_TRAPNO];
 	int32_t code;
 
-	memcpy(&code, info + 8, sizeof(code));
+	memcpy(&code, s->info + 8, sizeof(code));
 	memset(ev, 0, sizeof(*ev));
 	ev->type = EVENT_KICK;
-	if (sig == KICK_SIGNAL)
+	if (s->sig == KICK_SIGNAL)
 		return;
-	if (cs != USER_CS) {
-		left_64bit(ev, cs);
+	if (s->cs != USER_CS) {
+		left_64bit(ev, s->cs);
 		return;
 	}
 	/* Somebody's kill(2) at the stub is not the guest's doing. */
 	if (code <= 0)
 		return;
-	switch (sig) {
+	switch (s->sig) {
 	case SIGSYS:
-		decode_sigsys(info, r, ev);
+		decode_sigsys(s->info, r, ev);
 		break;
 	case SIGTRAP:
-		if (trap == VEC_BP) {
+		if (s->trap == VEC_BP) {
 			vector(ev, VEC_BP, 0, 0);
 		} else {
 			vector(ev, VEC_DB, 0, 0);
@@ -267,44 +267,53 @@ void frame_event(struct proc_seat *seat, struct vmmctl_regs *r, int sig,
 		}
 		break;
 	case SIGSEGV:
+		/* For a wrong address there the kernel gives no vector. */
+		if (in_vsyscall(r->rip)) {
+			vector(ev, VEC_PF, PF_USER | PF_FETCH, r->rip);
+			break;
+		}
+		/* FALLTHROUGH */
 	case SIGBUS:
 	case SIGFPE:
 	case SIGILL:
-		vector(ev, trap, g[REG_ERR], g[REG_CR2]);
+		vector(ev, s->trap, s->error, s->cr2);
 		break;
 	default:
 		break;
 	}
 }
 
-/* ---- extended state ---------------------------------------------------------- */
-
-static struct proc_seat *proc_seat(struct seat *seat)
+void frame_event(struct proc_seat *seat, struct vmmctl_regs *r, int sig,
+    struct event *ev)
 {
-	return (struct proc_seat *)(void *)((char *)seat -
-	    offsetof(struct proc_seat, seat));
+	const uint64_t *g = ucontext(seat)->gregs;
+	const struct stub_signal s = { .sig = sig,
+	    .info = seat->frame + seat->info, .cs = g[REG_CSGSFS] & 0xffff,
+	    .trap = g[REG_TRAPNO], .error = g[REG_ERR], .cr2 = g[REG_CR2] };
+
+	signal_event(&s, r, ev);
 }
 
-int frame_xsave_load(struct seat *s, const void *buf)
+/* ---- extended state ---------------------------------------------------------- */
+
+int frame_xsave_load(struct proc_seat *seat, const void *buf)
 {
-	struct proc_seat *seat = proc_seat(s);
 	uint8_t *to = seat->frame + seat->xsave;
 	uint32_t size = seat->stub->m->v->info.xsave_size;
 
-	memcpy(to, buf, XSAVE_SW);
-	memcpy(to + LEGACY_SIZE, (const uint8_t *)buf + LEGACY_SIZE,
-	    size - LEGACY_SIZE);
+	memcpy(to, buf, FRAME_XSAVE_SW);
+	memcpy(to + FRAME_LEGACY, (const uint8_t *)buf + FRAME_LEGACY,
+	    size - FRAME_LEGACY);
 	return 0;
 }
 
-int frame_xsave_save(struct seat *s, void *buf)
+int frame_xsave_save(struct proc_seat *seat, void *buf)
 {
-	struct proc_seat *seat = proc_seat(s);
 	const uint8_t *from = seat->frame + seat->xsave;
 	uint32_t size = seat->stub->m->v->info.xsave_size;
 
-	memcpy(buf, from, XSAVE_SW);
-	memcpy((uint8_t *)buf + LEGACY_SIZE, from + LEGACY_SIZE,
-	    size - LEGACY_SIZE);
+	memcpy(buf, from, FRAME_XSAVE_SW);
+	memcpy((uint8_t *)buf + FRAME_LEGACY, from + FRAME_LEGACY,
+	    size - FRAME_LEGACY);
 	return 0;
 }

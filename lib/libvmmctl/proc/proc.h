@@ -8,7 +8,7 @@
 
 #include "../counters.h"
 #include "../internal.h"
-#include "stub/stub.h"
+#include "stub/trace.h"
 
 #include <signal.h>
 #include <sys/types.h>
@@ -17,10 +17,41 @@
 /* What a stub answers takes microseconds; later it is taken for hostile. */
 #define PATIENCE_NS	1000000000ull
 #define QUEUE_MAX	4096u		/* ranges; beyond, all is dropped */
-#define STUB_SLOTS	65536u		/* in the arena */
+
+struct proc_seat;
+struct stub;
+
+/* What keeps guests from the host's system calls. */
+struct proc_variant {
+	const char *name;
+	/* Fork the stub (pid is not 0 then); with one seat, make that. [m] */
+	int (*start_stub)(struct stub *stub);
+	/* Make the thread of a further seat. [m] */
+	int (*start_seat)(struct proc_seat *seat);
+	/* Leave nothing of the guest that was here before. */
+	void (*seat_clear)(struct proc_seat *seat);
+	void (*seat_fini)(struct proc_seat *seat);
+	/*
+	 * Carry the ops out without entering the guest.  No seat of the stub
+	 * is inside.  -ENOMEM: the host refused one; -ESRCH: it is gone.
+	 */
+	int (*flush)(struct proc_seat *seat);
+	/*
+	 * Carry the ops out and run the guest.  -EAGAIN: the host refused an
+	 * op, the guest has not run; -ESRCH: the stub is gone.
+	 */
+	int (*enter)(struct vmmctl_vcpu *v, struct vmmctl_context *c,
+	    struct proc_seat *seat, uint64_t deadline, struct event *ev);
+	int (*xsave_load)(struct proc_seat *seat, const void *buf);
+	int (*xsave_save)(struct proc_seat *seat, void *buf);
+};
+
+extern const struct proc_variant proc_seccomp;
+extern const struct proc_variant proc_ptrace;
 
 /* The handle. [I] */
 struct proc {
+	const struct proc_variant *variant;
 	bool notif_sync;	/* the kernel has SYNC_WAKE_UP (6.6) */
 };
 
@@ -47,8 +78,10 @@ struct proc_seat {
 	struct seat seat;
 	struct stub *stub;		/* [I] */
 	uint32_t index;			/* [I] in the stub */
-	int listener;			/* [I] -1: not made */
-	pid_t tid;			/* [I] as the notification has it */
+	bool made;			/* [m] the thread is there */
+	int listener;			/* [I] seccomp: if made */
+	struct stub_trace *trace;	/* [I] ptrace */
+	pid_t tid;			/* [I] */
 	uint64_t notif;			/* [r] to answer */
 	bool armed;			/* [r] the ops frame holds the key */
 	struct stub_ops *ops;		/* [I] */
@@ -89,6 +122,20 @@ struct proc_vcpu {
 	_Atomic int32_t tgid, tid;	/* [a] */
 };
 
+static inline const struct proc_variant *variant_of(
+    const struct vmmctl_machine *m)
+{
+	const struct proc *p = m->v->backend_data;
+
+	return p->variant;
+}
+
+static inline struct proc_seat *seat_from(struct seat *seat)
+{
+	return (struct proc_seat *)(void *)((char *)seat -
+	    offsetof(struct proc_seat, seat));
+}
+
 /* zygote.c */
 int zygote_start(struct vmmctl_machine *m);
 void zygote_stop(struct vmmctl_machine *m);
@@ -121,14 +168,20 @@ void queue_fini(struct vmmctl_space *s);
 int proc_enter(struct vmmctl_vcpu *v, struct vmmctl_context *c,
     uint64_t deadline, struct event *ev);
 void proc_kick(struct vmmctl_vcpu *v);
-/*
- * What a seat's thread says next, within ns nanoseconds.  -ESRCH: it is gone;
- * -EINTR; -ETIMEDOUT.
- */
-int seat_receive(struct proc_seat *seat, uint64_t ns, uint64_t args[6]);
-void seat_died(struct proc_seat *seat);
-
 /* frame.c */
+#define FRAME_XSAVE_SW	464u		/* struct _fpx_sw_bytes in XSAVE */
+#define FRAME_LEGACY	512u		/* its end */
+
+/* What a signal that a guest caused was about. */
+struct stub_signal {
+	int sig;
+	const uint8_t *info;		/* siginfo */
+	uint64_t cs, trap, error, cr2;
+};
+
+/* EVENT_KICK when it says nothing of the guest. */
+void signal_event(const struct stub_signal *s, struct vmmctl_regs *r,
+    struct event *ev);
 /* From the arguments of the first notification. */
 int frame_learn(struct proc_seat *seat, const uint64_t args[6]);
 /* Leave nothing of the guest that was here before. */
@@ -141,7 +194,7 @@ void frame_store(struct proc_seat *seat, const struct vmmctl_regs *r);
 void frame_load(struct proc_seat *seat, struct vmmctl_regs *r);
 void frame_event(struct proc_seat *seat, struct vmmctl_regs *r, int sig,
     struct event *ev);
-int frame_xsave_load(struct seat *seat, const void *buf);
-int frame_xsave_save(struct seat *seat, void *buf);
+int frame_xsave_load(struct proc_seat *seat, const void *buf);
+int frame_xsave_save(struct proc_seat *seat, void *buf);
 
 #endif

@@ -10,21 +10,9 @@
 #include "proc.h"
 
 #include <errno.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
-#include <stddef.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
-#ifndef SECCOMP_IOCTL_NOTIF_SET_FLAGS
-#define SECCOMP_IOCTL_NOTIF_SET_FLAGS	SECCOMP_IOW(4, __u64)
-#endif
-#ifndef SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP
-#define SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP (1ul << 0)
-#endif
-#define SS_AUTODISARM_FLAG	(1u << 31)
 #define IDLE_MAX	32u
 
 /* Ops page and frame of a slot, zeroed. */
@@ -37,61 +25,6 @@ static struct stub_ops *slot_map(struct vmmctl_machine *m, uint32_t slot)
 	if (p != NULL)
 		memset(p, 0, STUB_SLOT_SIZE);
 	return p;
-}
-
-/* What the kernel reads of the seat's page while the seat is being made. */
-static void prepare_ops(struct proc_seat *seat)
-{
-	uint64_t at = STUB_OPS + (uint64_t)seat->index * STUB_OPS_SIZE;
-	struct stub_ops *o = seat->ops;
-	const struct sock_filter f[] = {
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
-		    offsetof(struct seccomp_data, nr)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, NR_NOTIFY, 0, 3),
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
-		    offsetof(struct seccomp_data, instruction_pointer) + 4),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, STUB_HI, 0, 1),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_USER_NOTIF),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-	};
-
-	_Static_assert(sizeof(f) <= sizeof(o->filter), "filter");
-	memcpy(o->filter, f, sizeof(f));
-	o->fprog.len = sizeof(f) / sizeof(f[0]);
-	o->fprog.filter = at + offsetof(struct stub_ops, filter);
-	o->altstack.sp = STUB_FRAME + (uint64_t)seat->index * STUB_FRAME_SIZE;
-	o->altstack.size = STUB_FRAME_SIZE;
-	o->altstack.flags = SS_AUTODISARM_FLAG;
-	/* The message's data: 8 zero bytes, a zygote_reply of kind 0. */
-	o->iov.base = at + offsetof(struct stub_ops, pad);
-	o->iov.len = sizeof(struct zygote_reply);
-	o->control.len = CMSG_LEN(sizeof(int));
-	o->control.level = SOL_SOCKET;
-	o->control.type = SCM_RIGHTS;
-	o->control.fd = FD_LISTENER;
-	o->msg.iov = at + offsetof(struct stub_ops, iov);
-	o->msg.iov_len = 1;
-	o->msg.control = at + offsetof(struct stub_ops, control);
-	o->msg.control_len = CMSG_SPACE(sizeof(int));
-}
-
-/* The listener has come: wait for the first trap, learn the frame. */
-static int seat_ready(struct proc_seat *seat, int listener)
-{
-	struct proc *p = seat->stub->m->v->backend_data;
-	uint64_t args[6];
-	int err;
-
-	seat->listener = listener;
-	if (p->notif_sync)
-		(void)ioctl(listener, SECCOMP_IOCTL_NOTIF_SET_FLAGS,
-		    SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP);
-	do {
-		err = seat_receive(seat, PATIENCE_NS, args);
-	} while (err == -EINTR);
-	if (err == 0)
-		err = frame_learn(seat, args);
-	return err;
 }
 
 /* The first of n free slots in a row. */
@@ -128,8 +61,7 @@ static void stub_free(struct stub *stub)
 	for (uint32_t i = 0; i < stub->nseats; i++) {
 		struct proc_seat *seat = &stub->seats[i];
 
-		if (seat->listener >= 0)
-			close(seat->listener);
+		variant_of(m)->seat_fini(seat);
 		os_shm_unmap(seat->ops, STUB_SLOT_SIZE);
 	}
 	if (stub->socket >= 0)
@@ -138,33 +70,11 @@ static void stub_free(struct stub *stub)
 	vmmctl_free(m->v, stub);
 }
 
-static int stub_fork(struct stub *stub, int *listener)
-{
-	struct zygote_request q = { .kind = ZYGOTE_FORK, .slot = stub->slot,
-	    .seats = stub->nseats };
-	int sv[2] = { -1, -1 }, r;
-
-	if (stub->nseats > 1) {
-		if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0,
-		    sv) != 0)
-			return -errno;
-		stub->socket = sv[0];
-	}
-	r = zygote_call(stub->m, &q, sv[1],
-	    stub->nseats == 1 ? listener : NULL);
-	if (sv[1] >= 0)
-		close(sv[1]);
-	if (r < 0)
-		return r;
-	stub->pid = r;
-	return stub->nseats == 1 && *listener < 0 ? -EMFILE : 0;
-}
-
 static int stub_create(struct vmmctl_machine *m, uint32_t nseats,
     struct stub **out)
 {
 	struct stub *stub;
-	int listener = -1, err;
+	int err;
 
 	stub = vmmctl_zalloc(m->v, sizeof(*stub) +
 	    nseats * sizeof(stub->seats[0]));
@@ -178,8 +88,6 @@ static int stub_create(struct vmmctl_machine *m, uint32_t nseats,
 		vmmctl_free(m->v, stub);
 		return err;
 	}
-	for (uint32_t i = 0; i < nseats; i++)
-		stub->seats[i].listener = -1;
 	for (uint32_t i = 0; i < nseats; i++) {
 		struct proc_seat *seat = &stub->seats[i];
 
@@ -191,28 +99,27 @@ static int stub_create(struct vmmctl_machine *m, uint32_t nseats,
 			goto fail;
 		}
 		seat->frame = (uint8_t *)seat->ops + STUB_OPS_SIZE;
-		prepare_ops(seat);
+		seat->ops->altstack.sp = STUB_FRAME +
+		    (uint64_t)i * STUB_FRAME_SIZE;
+		seat->ops->altstack.size = STUB_FRAME_SIZE;
 	}
-	err = stub_fork(stub, &listener);
-	if (err == 0 && nseats == 1) {
-		err = seat_ready(&stub->seats[0], listener);
-		if (err != 0) {
-			stub_destroy(stub);
-			return err;
-		}
-	}
+	err = variant_of(m)->start_stub(stub);
 	if (err != 0)
 		goto fail;
 	*out = stub;
 	return 0;
 fail:
-	stub_free(stub);
+	if (stub->pid != 0)
+		stub_destroy(stub);
+	else
+		stub_free(stub);
 	return err;
 }
 
 void stub_destroy(struct stub *stub)
 {
-	struct zygote_request q = { .kind = ZYGOTE_KILL, .pid = stub->pid };
+	struct zygote_request q = { .kind = ZYGOTE_KILL, .pid = stub->pid,
+	    .slot = stub->slot, .seats = stub->nseats };
 
 	zygote_call(stub->m, &q, -1, NULL);
 	stub_free(stub);
@@ -278,7 +185,7 @@ static struct stub *take_idle(struct vmmctl_machine *m)
 	stub = LIST_ITEM(list_first(&pm->idle), struct stub, link);
 	list_remove(&stub->link);
 	pm->nidle--;
-	frame_clear(&stub->seats[0]);
+	variant_of(m)->seat_clear(&stub->seats[0]);
 	return stub;
 }
 
@@ -322,19 +229,6 @@ static int find_stub(struct vmmctl_vcpu *v, uint32_t nseats,
 				return 0;
 		}
 	}
-}
-
-/* A stub of several seats makes one when it is asked by its number. */
-static int seat_make(struct proc_seat *seat)
-{
-	static const uint8_t zeros[STUB_MAX_SEATS];
-	struct stub *stub = seat->stub;
-	int listener, err;
-
-	if (send(stub->socket, zeros, seat->index + 1, MSG_NOSIGNAL) < 0)
-		return -errno;
-	err = receive_listener(stub->socket, &listener);
-	return err != 0 ? err : seat_ready(seat, listener);
 }
 
 static struct proc_seat *seat_of(struct stub *stub,
@@ -384,8 +278,8 @@ int stub_seat(struct vmmctl_vcpu *v, struct vmmctl_space *s,
 		queue_start(s);
 		seat = seat_of(stub, v);
 	}
-	if (seat->listener < 0) {
-		err = seat_make(seat);
+	if (!seat->made) {
+		err = variant_of(s->m)->start_seat(seat);
 		if (err != 0)
 			return vmmctl_fail(s->m->v, err, "no thread for the "
 			    "space (error %d); raise the limits on processes "

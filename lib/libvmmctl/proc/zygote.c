@@ -19,7 +19,6 @@
 #ifndef MFD_EXEC
 #define MFD_EXEC	0x0010U
 #endif
-#define ARENA_SIZE	((uint64_t)STUB_SLOT_SIZE * 65536)
 
 /* stub.elf, see CMakeLists.txt. */
 __asm__(
@@ -224,14 +223,15 @@ static int start_process(struct vmmctl_machine *m)
 int zygote_start(struct vmmctl_machine *m)
 {
 	struct proc_machine *pm = m->backend_data;
-	struct zygote_request q = { .kind = ZYGOTE_START };
+	bool traced = variant_of(m) == &proc_ptrace;
+	struct zygote_request q = { .kind = ZYGOTE_START, .traced = traced };
 	int err;
 
 	if (getrandom(&pm->key, sizeof(pm->key), 0) != sizeof(pm->key))
 		return vmmctl_fail(m->v, -EIO, "no random numbers to be had");
 	pm->key |= 1;	/* an erased key is 0 */
 	pm->arena = memfd_create("vmmctl-arena", MFD_CLOEXEC);
-	if (pm->arena < 0 || ftruncate(pm->arena, (off_t)ARENA_SIZE) != 0)
+	if (pm->arena < 0 || ftruncate(pm->arena, (off_t)ARENA_TRACED) != 0)
 		return vmmctl_fail(m->v, -errno,
 		    "no shared-memory file for the stubs' pages");
 	err = start_process(m);

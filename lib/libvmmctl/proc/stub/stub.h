@@ -29,6 +29,8 @@
  * What a guest can do with the handler: notify the owner, return from a signal
  * (its own registers, mask and alternate stack: a guest that blocks the
  * owner's kick is killed), and everything else gets a SIGSYS.
+ *
+ * On hosts without such filters stubs are traced instead, see trace.h.
  */
 #ifndef VMMCTL_STUB_H
 #define VMMCTL_STUB_H
@@ -141,20 +143,21 @@ _Static_assert(sizeof(struct stub_ops) <= STUB_OPS_SIZE, "ops");
 
 /* Requests to the zygote, one datagram each; some bring a descriptor. */
 enum zygote_request_kind {
-	ZYGOTE_START = 1,	/* fd: the arena; key */
+	ZYGOTE_START = 1,	/* fd: the arena; key, traced */
 	ZYGOTE_MEMORY = 2,	/* fd: memory; index */
 	ZYGOTE_FORGET = 3,	/* index */
 	ZYGOTE_FORK = 4,	/* slot, seats; seats > 1: fd: its socket */
-	ZYGOTE_KILL = 5		/* pid */
+	ZYGOTE_KILL = 5,	/* pid, slot, seats */
+	ZYGOTE_SEAT = 6		/* traced: pid, slot, index of the seat */
 };
 
 struct zygote_request {
 	uint32_t kind;
-	uint32_t index;		/* of a backing */
+	uint32_t index;		/* of a backing, or of a seat */
 	uint32_t slot;		/* first slot in the arena */
 	uint32_t seats;
 	int32_t pid;
-	uint32_t pad;
+	uint32_t traced;
 	uint64_t key;		/* low 8 bits 0 */
 };
 

@@ -4,7 +4,8 @@
  * freestanding: no libc, no memory but its own few pages.  It ends when the
  * owner's end of its socket closes, and its stubs end with it.
  */
-#include "stub.h"
+#include "trace.h"
+#include "zygote.h"
 
 #include <errno.h>
 #include <linux/audit.h>
@@ -13,6 +14,7 @@
 #include <linux/prctl.h>
 #include <linux/seccomp.h>
 #include <asm/unistd.h>
+#include <linux/wait.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -20,24 +22,8 @@
 #define CODE		__attribute__((section(".text.zygote")))
 #define SA_RESTORER	0x04000000
 
-extern void stub_handler(void);
+extern void stub_handler(void), traced_handler(void);
 void zygote_main(void);
-
-static long call(long nr, long a, long b, long c, long d, long e, long f)
-{
-	register long r10 __asm__("r10") = d;
-	register long r8 __asm__("r8") = e;
-	register long r9 __asm__("r9") = f;
-	long r;
-
-	__asm__ volatile("syscall" : "=a"(r)
-	    : "0"(nr), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
-	    : "rcx", "r11", "memory");
-	return r;
-}
-
-#define CALL(nr, a, b, c) \
-	call(nr, (long)(a), (long)(b), (long)(c), 0, 0, 0)
 
 static __attribute__((noreturn)) void die(int status)
 {
@@ -121,7 +107,29 @@ static int install_filter(uint32_t key_hi, uint32_t key_lo)
 	return (int)CALL(__NR_seccomp, SECCOMP_SET_MODE_FILTER, 0, &prog);
 }
 
-static int install_handlers(void)
+/*
+ * A traced stub needs no filter but for this: the kernel obeys the vsyscall
+ * page without a word to tracers.  Where there are no filters the guest gets
+ * the time from there.
+ */
+static void install_vsyscall_filter(void)
+{
+	struct sock_filter f[] = {
+		LOAD(DATA(instruction_pointer) + 4),
+		IF_EQ(0xffffffffu, 0, 3),
+		LOAD(DATA(instruction_pointer)),
+		BPF_STMT(BPF_ALU | BPF_AND | BPF_K, 0xfffff000u),
+		IF_EQ(0xff600000u, 1, 0),
+		RET(SECCOMP_RET_ALLOW),
+		RET(SECCOMP_RET_TRAP),
+	};
+	struct sock_fprog prog = { sizeof(f) / sizeof(f[0]), f };
+
+	CALL(__NR_prctl, PR_SET_NO_NEW_PRIVS, 1, 0);
+	CALL(__NR_seccomp, SECCOMP_SET_MODE_FILTER, 0, &prog);
+}
+
+static int install_handlers(int traced)
 {
 	static const int signals[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL,
 	    SIGTRAP, SIGSYS, SIGALRM };
@@ -133,6 +141,12 @@ static int install_handlers(void)
 	} sa = { stub_handler, SA_SIGINFO | SA_ONSTACK | SA_RESTORER,
 	    stub_handler, ~0ul };
 
+	if (traced) {
+		/* No return from these signals: nothing may stay blocked. */
+		sa.handler = traced_handler;
+		sa.flags |= SA_NODEFER;
+		sa.mask = 0;
+	}
 	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++) {
 		long r = call(__NR_rt_sigaction, signals[i], (long)&sa, 0, 8,
 		    0, 0);
@@ -146,6 +160,7 @@ static int install_handlers(void)
 /* ---- requests -------------------------------------------------------------- */
 
 static uint64_t key;
+static int traced;
 static struct zygote_request request;
 static struct zygote_reply reply;
 static struct {
@@ -201,10 +216,17 @@ static __attribute__((noreturn)) void become_stub(int parent)
 		    at + STUB_OPS_SIZE) != (void *)frame)
 			die(2);
 	}
-	if (seats > 1)
+	if (seats > 1 && !traced)
 		CALL(__NR_dup2, FD_PASSED, FD_SOCKET, 0);
 	CALL(__NR_close, FD_PASSED, 0, 0);
 	CALL(__NR_close, FD_ARENA, 0, 0);
+	if (traced) {
+		CALL(__NR_close, FD_SOCKET, 0, 0);
+		if (tracee_start() != 0)
+			die(3);
+		install_vsyscall_filter();
+		__asm__ volatile("jmp traced_start");
+	}
 	__asm__ volatile("jmp stub_start"
 	    : : "a"(key), "D"((unsigned long)seats) : "memory");
 	__builtin_unreachable();
@@ -217,10 +239,24 @@ static int start(void)
 	key = request.key;
 	if (CALL(__NR_dup2, FD_PASSED, FD_ARENA, 0) != FD_ARENA)
 		return -EBADF;
-	err = install_handlers();
-	if (err == 0)
+	traced = (int)request.traced;
+	err = install_handlers(traced);
+	if (err == 0 && traced)
+		err = tracer_init(FD_ARENA);
+	else if (err == 0)
 		err = install_filter((uint32_t)(key >> 32), (uint32_t)key);
 	request.key = 0;
+	return err;
+}
+
+static int adopt(int pid)
+{
+	int err = tracer_adopt(pid, request.slot, request.seats);
+
+	if (err == 0)
+		return pid;
+	CALL(__NR_kill, pid, SIGKILL, 0);
+	call(__NR_wait4, pid, 0, __WALL, 0, 0, 0);
 	return err;
 }
 
@@ -240,10 +276,16 @@ static int serve(int self)
 		r = CALL(__NR_fork, 0, 0, 0);
 		if (r == 0)
 			become_stub(self);
+		if (r > 0 && traced)
+			return adopt((int)r);
 		return (int)r;
+	case ZYGOTE_SEAT:
+		return tracer_seat(request.pid, request.slot, request.index);
 	case ZYGOTE_KILL:
 		/* Not reaped before: the number is still that process's. */
 		CALL(__NR_kill, request.pid, SIGKILL, 0);
+		if (traced)
+			tracer_quit(request.slot, request.seats);
 		r = call(__NR_wait4, request.pid, 0, 0, 0, 0, 0);
 		return r < 0 ? (int)r : 0;
 	default:

@@ -1,0 +1,279 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * seccomp.c - the fast variant: two ioctls on a seat's listener are the way
+ * into the guest and out.
+ */
+#include "../os.h"
+#include "proc.h"
+
+#include <errno.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <poll.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#ifndef SECCOMP_IOCTL_NOTIF_SET_FLAGS
+#define SECCOMP_IOCTL_NOTIF_SET_FLAGS	SECCOMP_IOW(4, __u64)
+#endif
+#ifndef SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP
+#define SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP (1ul << 0)
+#endif
+#define SS_AUTODISARM_FLAG	(1u << 31)
+
+/*
+ * What a seat's thread says next, within ns.  -ESRCH: it is gone; -EINTR;
+ * -ETIMEDOUT.
+ */
+static int seat_receive(struct proc_seat *seat, uint64_t ns,
+    uint64_t args[6])
+{
+	const struct timespec t = { .tv_sec = (time_t)(ns / 1000000000u),
+	    .tv_nsec = (long)(ns % 1000000000u) };
+	struct pollfd p = { .fd = seat->listener, .events = POLLIN };
+	struct seccomp_notif n;
+	int ready;
+
+	/* The receiving ioctl alone would not hear, before Linux 6.11, that
+	 * the stub has died, and knows no time. */
+	ready = ppoll(&p, 1, &t, NULL);
+	if (ready < 0)
+		return -errno;
+	if (ready == 0)
+		return -ETIMEDOUT;
+	if ((p.revents & POLLIN) == 0)
+		return -ESRCH;
+	memset(&n, 0, sizeof(n));
+	/* ENOENT: the notification was withdrawn, for a signal. */
+	if (ioctl(seat->listener, SECCOMP_IOCTL_NOTIF_RECV, &n) != 0)
+		return errno == ENOENT ? -EINTR : -errno;
+	seat->notif = n.id;
+	seat->tid = (pid_t)n.pid;
+	for (int i = 0; i < 6; i++)
+		args[i] = n.data.args[i];
+	return 0;
+}
+
+static int answer(struct proc_seat *seat)
+{
+	struct seccomp_notif_resp r = { .id = seat->notif,
+	    .val = seat->index };
+
+	/* ENOENT: a signal took it out of the call; it will notify again. */
+	return ioctl(seat->listener, SECCOMP_IOCTL_NOTIF_SEND, &r) == 0 ||
+	    errno == ENOENT ? 0 : -errno;
+}
+
+/* ---- making seats ---------------------------------------------------------- */
+
+/* What the kernel reads of the seat's page while the seat is being made. */
+static void prepare_ops(struct proc_seat *seat)
+{
+	uint64_t at = STUB_OPS + (uint64_t)seat->index * STUB_OPS_SIZE;
+	struct stub_ops *o = seat->ops;
+	const struct sock_filter f[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+		    offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, NR_NOTIFY, 0, 3),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+		    offsetof(struct seccomp_data, instruction_pointer) + 4),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, STUB_HI, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_USER_NOTIF),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+
+	_Static_assert(sizeof(f) <= sizeof(o->filter), "filter");
+	memcpy(o->filter, f, sizeof(f));
+	o->fprog.len = sizeof(f) / sizeof(f[0]);
+	o->fprog.filter = at + offsetof(struct stub_ops, filter);
+	o->altstack.flags = SS_AUTODISARM_FLAG;
+	/* The message's data: 8 zero bytes, a zygote_reply of kind 0. */
+	o->iov.base = at + offsetof(struct stub_ops, pad);
+	o->iov.len = sizeof(struct zygote_reply);
+	o->control.len = CMSG_LEN(sizeof(int));
+	o->control.level = SOL_SOCKET;
+	o->control.type = SCM_RIGHTS;
+	o->control.fd = FD_LISTENER;
+	o->msg.iov = at + offsetof(struct stub_ops, iov);
+	o->msg.iov_len = 1;
+	o->msg.control = at + offsetof(struct stub_ops, control);
+	o->msg.control_len = CMSG_SPACE(sizeof(int));
+}
+
+/* The listener has come: wait for the first trap, learn the frame. */
+static int seat_ready(struct proc_seat *seat, int listener)
+{
+	struct proc *p = seat->stub->m->v->backend_data;
+	uint64_t args[6];
+	int err;
+
+	seat->listener = listener;
+	seat->made = true;
+	if (p->notif_sync)
+		(void)ioctl(listener, SECCOMP_IOCTL_NOTIF_SET_FLAGS,
+		    SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP);
+	do {
+		err = seat_receive(seat, PATIENCE_NS, args);
+	} while (err == -EINTR);
+	if (err == 0)
+		err = frame_learn(seat, args);
+	return err;
+}
+
+static int start_stub(struct stub *stub)
+{
+	struct zygote_request q = { .kind = ZYGOTE_FORK, .slot = stub->slot,
+	    .seats = stub->nseats };
+	int sv[2] = { -1, -1 }, listener = -1, r;
+
+	for (uint32_t i = 0; i < stub->nseats; i++)
+		prepare_ops(&stub->seats[i]);
+	if (stub->nseats > 1) {
+		if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0,
+		    sv) != 0)
+			return -errno;
+		stub->socket = sv[0];
+	}
+	r = zygote_call(stub->m, &q, sv[1],
+	    stub->nseats == 1 ? &listener : NULL);
+	if (sv[1] >= 0)
+		close(sv[1]);
+	if (r < 0)
+		return r;
+	stub->pid = r;
+	if (stub->nseats > 1)
+		return 0;
+	return listener < 0 ? -EMFILE : seat_ready(&stub->seats[0], listener);
+}
+
+/* A stub of several seats makes one when it is asked by its number. */
+static int start_seat(struct proc_seat *seat)
+{
+	static const uint8_t zeros[STUB_MAX_SEATS];
+	struct stub *stub = seat->stub;
+	int listener, err;
+
+	if (send(stub->socket, zeros, seat->index + 1, MSG_NOSIGNAL) < 0)
+		return -errno;
+	err = receive_listener(stub->socket, &listener);
+	return err != 0 ? err : seat_ready(seat, listener);
+}
+
+static void seat_fini(struct proc_seat *seat)
+{
+	if (seat->made)
+		close(seat->listener);
+}
+
+/* ---- into the guest and out ------------------------------------------------ */
+
+static int flush(struct proc_seat *seat)
+{
+	struct proc_machine *pm = seat->stub->m->backend_data;
+	uint64_t args[6];
+	int err;
+
+	frame_arm(seat, pm->key);
+	seat->ops->resume = 0;
+	err = answer(seat);
+	while (err == 0) {
+		err = seat_receive(seat, PATIENCE_NS, args);
+		if (err == -EINTR)
+			err = 0;
+		else
+			break;
+	}
+	if (err == -ETIMEDOUT)
+		err = -ESRCH;
+	if (err != 0)
+		return err;
+	seat->ops->count = 0;
+	return frame_disarm(seat) && args[0] == REPORT_DONE ? 0 : -ENOMEM;
+}
+
+/*
+ * Wait for the guest's next notification.  A guest that does not come out
+ * when it is told to has blocked its signals: that ends it.
+ */
+static int wait_exit(struct vmmctl_vcpu *v, struct proc_seat *seat,
+    uint64_t deadline, uint64_t args[6], enum event_type *cause)
+{
+	bool told = false;
+	int err;
+
+	for (;;) {
+		uint64_t ns = PATIENCE_NS;
+		bool last = false;	/* of the time there is */
+
+		if (!told && deadline != 0) {
+			uint64_t now = os_mono_ns();
+
+			last = deadline < now + PATIENCE_NS;
+			if (last)
+				ns = deadline > now ? deadline - now : 0;
+		}
+		err = seat_receive(seat, ns, args);
+		if (err == -ETIMEDOUT && told) {
+			kill(seat->stub->pid, SIGKILL);
+			continue;
+		}
+		if (err == -ETIMEDOUT && last)
+			*cause = EVENT_TIMEOUT;
+		else if (err == -EINTR)
+			*cause = EVENT_SIGNAL;
+		else if (err != -ETIMEDOUT)
+			return err;
+		else if (atomic_load(&v->kicked) == 0 &&
+		    atomic_load(&v->last->parked) == 0)
+			continue;
+		told = true;
+		proc_kick(v);
+	}
+}
+
+static int enter(struct vmmctl_vcpu *v, struct vmmctl_context *c,
+    struct proc_seat *seat, uint64_t deadline, struct event *ev)
+{
+	struct proc_machine *pm = v->m->backend_data;
+	enum event_type cause = EVENT_KICK;
+	uint64_t args[6];
+	int err;
+
+	frame_store(seat, &c->regs);
+	if (seat->ops->count != 0)
+		frame_arm(seat, pm->key);
+	seat->ops->resume = 1;
+	err = answer(seat);
+	if (err == 0)
+		err = wait_exit(v, seat, deadline, args, &cause);
+	if (err != 0)
+		return err;
+	if (seat->armed && (!frame_disarm(seat) || args[0] == REPORT_ERROR))
+		return -EAGAIN;
+	/* Not the handler's doing: there was nothing to report. */
+	if (args[0] >= REPORT_DONE)
+		return -ESRCH;
+	frame_load(seat, &c->regs);
+	c->regs.fs_base = args[3];
+	c->regs.gs_base = args[4];
+	frame_event(seat, &c->regs, (int)args[0], ev);
+	if (ev->type == EVENT_KICK)
+		ev->type = cause;
+	return 0;
+}
+
+const struct proc_variant proc_seccomp = {
+	.name = "seccomp",
+	.start_stub = start_stub,
+	.start_seat = start_seat,
+	.seat_clear = frame_clear,
+	.seat_fini = seat_fini,
+	.flush = flush,
+	.enter = enter,
+	.xsave_load = frame_xsave_load,
+	.xsave_save = frame_xsave_save,
+};
