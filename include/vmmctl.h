@@ -110,6 +110,9 @@ size_t vmmctl_error(const struct vmmctl *v, char *buf, size_t size);
 					     * exist in the guest */
 #define VMMCTL_CAP_HIDDEN	(1ull << 6) /* nothing of the backend is
 					     * readable at any guest address */
+#define VMMCTL_CAP_EXACT	(1ull << 7) /* every exit is the contract's to
+					     * the bit; without it the host's
+					     * emulator gets rare ones wrong */
 
 struct vmmctl_info {
 	uint32_t size;		/* sizeof, as the library knows it */

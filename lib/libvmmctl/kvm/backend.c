@@ -70,6 +70,8 @@ static int backend_open(struct vmmctl *v, const char *option)
 	    h->set_state ? "emulated ring 0" : "iretq",
 	    h->shadow ? ", shadow paging" : "");
 	info->caps = VMMCTL_CAP_HIDDEN;
+	if (!h->set_state)
+		info->caps |= VMMCTL_CAP_EXACT;
 	if (h->debug_regs)
 		info->caps |= VMMCTL_CAP_DEBUG_REGS;
 	if (!h->native_cpuid)

@@ -112,8 +112,9 @@ static int proc_open(struct vmmctl *v, const char *option)
 	p->notif_sync = kernel_at_least(6, 6);
 	v->backend_data = p;
 	strcpy(info->variant, variant->name);
+	info->caps = VMMCTL_CAP_EXACT;
 	if ((getauxval(AT_HWCAP2) & HWCAP2_FSGSBASE_BIT) != 0)
-		info->caps = VMMCTL_CAP_FSGSBASE;
+		info->caps |= VMMCTL_CAP_FSGSBASE;
 	info->gva_limit = STUB_GVA_LIMIT;
 	info->gpa_limit = 1ull << 46;
 	info->max_vcpus = STUB_MAX_SEATS;

@@ -16,11 +16,14 @@
 #define SYS_exit		60
 #define SYS_close		3
 #define SYS_sigaltstack		131
+#define SYS_prctl		157
 #define SYS_seccomp		317
 
 #define SECCOMP_SET_MODE_FILTER	1
 #define FILTER_NEW_LISTENER	8
 #define MSG_TRUNC		0x20
+#define PR_SET_SYSCALL_USER_DISPATCH 59
+#define PR_SYS_DISPATCH_ON	1
 /* VM FS FILES SIGHAND THREAD SYSVSEM */
 #define CLONE_SEAT		0x50f00
 
@@ -185,8 +188,19 @@ seat:	xor	%r13d, %r13d
 	jne	8f
 	mov	$FD_SOCKET, %edi
 	call_with_key SYS_close
+8:	/*
+	 * Calls from outside of our page trap before anything else looks at
+	 * them.  Since 6.14 there are calls that seccomp lets pass (uretprobe,
+	 * uprobe); before 5.11, without this, there are none.
+	 */
+	mov	$PR_SET_SYSCALL_USER_DISPATCH, %edi
+	mov	$PR_SYS_DISPATCH_ON, %esi
+	movabs	$STUB_CODE, %rdx
+	mov	$4096, %r10d
+	xor	%r8d, %r8d
+	call_with_key SYS_prctl
 	/* The frame that this makes must not hold the key. */
-8:	xor	%r15d, %r15d
+	xor	%r15d, %r15d
 	xor	%r9d, %r9d
 	int3
 die:	mov	$1, %edi
