@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 uname -sm
 id -u
 echo $((6 * 7))

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 set -e
 cp -r /tmp/bin/dtc /tmp/dtc
 chmod -R u+w /tmp/dtc

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 set -e
 seq 1 20000 | sort -rn | head -n 3
 seq 1 5000 | sha256sum

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 # Counts its boots in the shared directory; the host looks at the kernel's
 # process between them.
 n=$(cat /tmp/share/boots 2>/dev/null || echo 0)

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 set -e
 perl -e 'my %h; $h{$_ % 97} += $_ for 1 .. 100000; print join(",", map { $h{$_} } 0 .. 3), "\n"'
 perl -MPOSIX -e 'my $p = fork; if (!$p) { POSIX::_exit(7) } waitpid($p, 0); print $? >> 8, "\n"'

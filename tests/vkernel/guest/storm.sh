@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 /tmp/bin/storm || exit
 i=0
 while [ $i -lt 100 ]; do /bin/true; i=$((i + 1)); done

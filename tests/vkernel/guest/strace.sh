@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 set -e
 strace -o t1 sh -c 'echo hello >f; cat f; exit 3' || echo "status $?"
 sed -n 's/^\(openat\|execve\|exit_group\|write\)(\(.*"f"\|[^"]*\)[^"]*$/\1/p' t1 | sort | uniq -c
