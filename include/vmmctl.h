@@ -161,7 +161,19 @@ struct vmmctl_machine_config {
 	const struct vmmctl_cpuid *cpuid;
 	uint32_t cpuid_count;
 	uint32_t reserved;	/* must be 0 */
+	/*
+	 * System calls, by number (bit n % 64 of word n / 64), whose exits may
+	 * be *brief*: the caller promises to be content with the registers
+	 * that pass their arguments.  A backend may ignore it; proc saves a
+	 * third of the exit.  See vmmctl_context_fetch().  Copied.
+	 * (On proc, with any such call, number 336 of the guest is answered by
+	 * hosts since Linux 6.18, with an error and without effect.)
+	 */
+	const uint64_t *brief;
+	uint32_t brief_words;	/* at most VMMCTL_BRIEF_WORDS */
+	uint32_t reserved2;	/* must be 0 */
 };
+#define VMMCTL_BRIEF_WORDS	8u
 
 /* config may be NULL.  -EINVAL -ENOTSUP -ENOMEM -EMFILE */
 int vmmctl_machine_create(struct vmmctl *v,
@@ -296,6 +308,17 @@ void vmmctl_context_destroy(struct vmmctl_context *c);
  */
 struct vmmctl_regs *vmmctl_context_regs(struct vmmctl_context *c);
 /*
+ * After a brief exit only RAX (the number, 32 bits), RDI, RSI, RDX, R10, R8,
+ * R9, RCX and RIP are the guest's; the other registers show what they were at
+ * an earlier exit.  This brings them, at about the price of the exit saved;
+ * after any other exit it does nothing.  What the caller has stored since the
+ * exit stays; call it before storing to one of the others.  Otherwise it need
+ * not be called: the next run keeps the guest's own values of all that the
+ * caller did not change.  To change only RAX before the next run is what brief
+ * exits are for.  -EIO: the guest is gone.
+ */
+int vmmctl_context_fetch(struct vmmctl_context *c);
+/*
  * The extended state in the standard XSAVE format, info.xsave_size bytes.  A
  * shorter buffer (at least 576) gets, or sets, the components that fit in it
  * whole; the others stay as they are.
@@ -371,6 +394,8 @@ struct vmmctl_exit {
 				 * _EXEC */
 	uint32_t present;	/* FAULT: the address is mapped in the space */
 	uint32_t budget;	/* BUDGET: VMMCTL_BUDGET_* */
+	uint32_t brief;		/* SYSCALL: 1: see vmmctl_context_fetch() */
+	uint32_t reserved;	/* 0 */
 	uint64_t addr;		/* FAULT, NOMEM: guest-virtual address */
 	uint64_t gpa;		/* NOMEM */
 	uint64_t dr6;		/* DEBUG: VMMCTL_DR6_BS, bits 0-3 for DR0-3 */

@@ -82,6 +82,33 @@ struct vmmctl_regs *vmmctl_context_regs(struct vmmctl_context *c)
 	return &c->regs;
 }
 
+void context_merge(struct vmmctl_context *c, const struct vmmctl_regs *all)
+{
+	const uint64_t *shown = (const uint64_t *)&c->shown;
+	const uint64_t *guest = (const uint64_t *)all;
+	uint64_t *regs = (uint64_t *)&c->regs;
+
+	_Static_assert(sizeof(*all) == 20 * sizeof(uint64_t), "only uint64_t");
+	for (size_t i = 0; i < sizeof(*all) / sizeof(uint64_t); i++)
+		if (regs[i] == shown[i])
+			regs[i] = guest[i];
+	c->brief = false;
+}
+
+int context_fetch(struct vmmctl_context *c)
+{
+	struct vmmctl_regs all;
+	int err;
+
+	if (!c->brief)
+		return 0;
+	err = c->m->v->ops->fetch(c->seat, &all);
+	if (err == 0)
+		context_merge(c, &all);
+	c->brief = false;
+	return err;
+}
+
 int context_unload(struct vmmctl_context *c)
 {
 	struct seat *seat = c->seat;
@@ -89,6 +116,7 @@ int context_unload(struct vmmctl_context *c)
 
 	if (seat == NULL)
 		return 0;
+	context_fetch(c);
 	err = c->m->v->ops->xsave_save(seat, c->xsave);
 	seat->owner = NULL;
 	c->seat = NULL;
@@ -134,6 +162,19 @@ static uint64_t components_in(const struct vmmctl *v, size_t size)
 	return fit;
 }
 
+int vmmctl_context_fetch(struct vmmctl_context *c)
+{
+	int err = check_idle(c);
+
+	if (err != 0 || !c->brief)
+		return err;
+	mtx_lock(&c->m->lock);
+	err = context_fetch(c);
+	mtx_unlock(&c->m->lock);
+	return err == 0 ? 0 : vmmctl_fail(c->m->v, -EIO, "the guest's "
+	    "registers are lost: its host process has ended");
+}
+
 int vmmctl_context_get_xsave(struct vmmctl_context *c, void *buf, size_t size)
 {
 	KEEP_ERRNO();
@@ -147,6 +188,7 @@ int vmmctl_context_get_xsave(struct vmmctl_context *c, void *buf, size_t size)
 		return vmmctl_fail(c->m->v, -EINVAL, "an XSAVE area has at "
 		    "least %u bytes, %u hold all of it", XSAVE_MIN, full);
 	mtx_lock(&c->m->lock);
+	context_fetch(c);
 	if (c->seat != NULL)
 		err = c->m->v->ops->xsave_save(c->seat, c->xsave);
 	mtx_unlock(&c->m->lock);
@@ -221,6 +263,7 @@ int vmmctl_context_set_xsave(struct vmmctl_context *c, const void *buf,
 	if (err != 0)
 		return err;
 	mtx_lock(&c->m->lock);
+	context_fetch(c);
 	if (c->seat != NULL && size < full)
 		err = c->m->v->ops->xsave_save(c->seat, c->xsave);
 	if (err == 0) {

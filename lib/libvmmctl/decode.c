@@ -172,6 +172,7 @@ static int decode(struct vmmctl_vcpu *v, struct vmmctl_context *c,
 	switch (ev->type) {
 	case EVENT_SYSCALL:
 		e->kind = VMMCTL_EXIT_SYSCALL;
+		e->brief = ev->brief;
 		return 1;
 	case EVENT_SOFTINT:
 		e->kind = VMMCTL_EXIT_SOFTINT;

@@ -61,6 +61,7 @@ struct event {
 	uint32_t error_code;
 	uint64_t cr2;
 	uint64_t dr6;
+	bool brief;		/* SYSCALL: only the argument registers */
 	const char *field;
 	uint64_t value;
 	const char *rule;
@@ -120,6 +121,9 @@ struct backend_ops {
 	    struct seat **out);
 	int (*xsave_load)(struct seat *seat, const void *buf);
 	int (*xsave_save)(struct seat *seat, void *buf);
+	/* After a brief event: all registers of the seat's guest.  NULL for a
+	 * backend that has none. */
+	int (*fetch)(struct seat *seat, struct vmmctl_regs *all);
 
 	int (*vcpu_init)(struct vmmctl_vcpu *v);
 	void (*vcpu_fini)(struct vmmctl_vcpu *v);
@@ -203,6 +207,8 @@ struct vmmctl_machine {
 	uint64_t max_memory;		/* [I] */
 	struct vmmctl_cpuid *cpuid;	/* [I] */
 	uint32_t cpuid_count;		/* [I] */
+	uint64_t brief[VMMCTL_BRIEF_WORDS];	/* [I] */
+	bool any_brief;			/* [I] */
 	struct memory *mem;		/* [m] sorted by gpa */
 	uint32_t nmem, capmem;		/* [m] */
 	uint64_t memory_size;		/* [m] bytes mapped */
@@ -237,6 +243,8 @@ struct vmmctl_context {
 	struct link link;		/* [m] */
 	struct vmmctl_space *space;	/* [r] */
 	struct vmmctl_regs regs;	/* [r] */
+	struct vmmctl_regs shown;	/* [r] regs when brief became true */
+	bool brief;			/* [r] regs are not all the guest's */
 	struct seat *seat;		/* [m] where xsave is; NULL: in xsave */
 	uint8_t *xsave;			/* [r] info.xsave_size bytes */
 	uint8_t policy[32];		/* [r] enum vmmctl_policy */

@@ -37,6 +37,11 @@ static int check_config(struct vmmctl *v,
 			return vmmctl_fail(v, -EINVAL, "machine config: "
 			    "cpuid[%u].flags is 0x%x, must be 0 or SUBLEAF", i,
 			    c->cpuid[i].flags);
+	if (c->reserved2 != 0 || c->brief_words > VMMCTL_BRIEF_WORDS ||
+	    (c->brief == NULL) != (c->brief_words == 0))
+		return vmmctl_fail(v, -EINVAL, "machine config: brief_words is "
+		    "%u, must be 1 to %u with brief and 0 without, reserved2 0",
+		    c->brief_words, VMMCTL_BRIEF_WORDS);
 	if (c->cpuid_count != 0 &&
 	    (v->info.caps & VMMCTL_CAP_CPUID_POLICY) == 0)
 		return vmmctl_fail(v, -ENOTSUP, "backend %s cannot enforce a "
@@ -69,6 +74,10 @@ int vmmctl_machine_create(struct vmmctl *v,
 	m->max_vcpus = c.max_vcpus != 0 ? c.max_vcpus : v->info.max_vcpus;
 	m->max_spaces = c.max_spaces;
 	m->max_memory = c.max_memory;
+	for (uint32_t i = 0; i < c.brief_words; i++) {
+		m->brief[i] = c.brief[i];
+		m->any_brief |= c.brief[i] != 0;
+	}
 	list_init(&m->spaces);
 	list_init(&m->vcpus);
 	list_init(&m->contexts);

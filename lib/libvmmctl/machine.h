@@ -26,6 +26,10 @@ int64_t copy_locked(struct vmmctl_space *s, uint64_t gva, void *buf,
 void memory_fini(struct vmmctl_machine *m);
 /* Bring c's extended state home from its seat. [m] */
 int context_unload(struct vmmctl_context *c);
+/* Make regs whole after a brief exit. [m], or the runner */
+int context_fetch(struct vmmctl_context *c);
+/* The guest's registers are all; keep what the caller changed in regs. */
+void context_merge(struct vmmctl_context *c, const struct vmmctl_regs *all);
 void context_free(struct vmmctl_context *c);
 void vcpu_free(struct vmmctl_vcpu *v);
 

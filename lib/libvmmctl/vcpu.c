@@ -286,14 +286,22 @@ static int run_once(struct vmmctl_vcpu *v, struct vmmctl_context *c,
 		    .dr6 = VMMCTL_DR6_BS };
 	} else {
 		r = enter(v, c, &ev, &unseated);
+		if (ev.brief) {
+			c->shown = c->regs;
+			c->brief = true;
+			/* RFLAGS and R11 need tending. */
+			if (st.on && context_fetch(c) == 0)
+				ev.brief = false;
+		}
 		step_end(c, &st, &ev);
 		if (r == 0 && unseated)
 			r = take_seat(v, c);
 		if (r != 0 || unseated)
 			return r;
 	}
-	c->regs.rflags = (c->regs.rflags & ~RFLAGS_RF) | RFLAGS_IF |
-	    RFLAGS_FIXED;
+	if (!ev.brief)
+		c->regs.rflags = (c->regs.rflags & ~RFLAGS_RF) | RFLAGS_IF |
+		    RFLAGS_FIXED;
 	r = decode_event(v, c, &ev, e);
 	if (r == 0)
 		count_add(&v->counters->handled, 1);

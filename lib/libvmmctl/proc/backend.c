@@ -264,6 +264,13 @@ static int proc_xsave_save(struct seat *seat, void *buf)
 	return variant_of(s->stub->m)->xsave_save(s, buf);
 }
 
+static int proc_fetch(struct seat *seat, struct vmmctl_regs *all)
+{
+	struct proc_seat *s = seat_from(seat);
+
+	return variant_of(s->stub->m)->fetch(s, all);
+}
+
 static int proc_vcpu_init(struct vmmctl_vcpu *v)
 {
 	v->backend_data = vmmctl_zalloc(v->m->v, sizeof(struct proc_vcpu));
@@ -300,6 +307,7 @@ const struct backend_ops backend_proc = {
 	.seat = proc_seat,
 	.xsave_load = proc_xsave_load,
 	.xsave_save = proc_xsave_save,
+	.fetch = proc_fetch,
 	.vcpu_init = proc_vcpu_init,
 	.vcpu_fini = proc_vcpu_fini,
 	.enter = proc_enter,

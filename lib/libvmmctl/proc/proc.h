@@ -44,6 +44,7 @@ struct proc_variant {
 	    struct proc_seat *seat, uint64_t deadline, struct event *ev);
 	int (*xsave_load)(struct proc_seat *seat, const void *buf);
 	int (*xsave_save)(struct proc_seat *seat, void *buf);
+	int (*fetch)(struct proc_seat *seat, struct vmmctl_regs *all);
 };
 
 extern const struct proc_variant proc_seccomp;
@@ -84,6 +85,10 @@ struct proc_seat {
 	pid_t tid;			/* [I] */
 	uint64_t notif;			/* [r] to answer */
 	bool armed;			/* [r] the ops frame holds the key */
+	bool in_call;			/* [r] blocked in the guest's own system
+					 * call, not in the handler */
+	uint32_t nr;			/* [r] the call's number */
+	uint64_t ip;			/* [r] after the instruction */
 	struct stub_ops *ops;		/* [I] */
 	uint8_t *frame;			/* [I] the alternate stack */
 	uint32_t uc, info, xsave;	/* [I] offsets into the frame */

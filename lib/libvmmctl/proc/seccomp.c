@@ -3,10 +3,12 @@
  * seccomp.c - the fast variant: two ioctls on a seat's listener are the way
  * into the guest and out.
  */
+#include "../machine.h"
 #include "../os.h"
 #include "proc.h"
 
 #include <errno.h>
+#include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <poll.h>
@@ -14,6 +16,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -53,43 +56,108 @@ static int seat_receive(struct proc_seat *seat, uint64_t ns,
 		return errno == ENOENT ? -EINTR : -errno;
 	seat->notif = n.id;
 	seat->tid = (pid_t)n.pid;
+	seat->in_call = n.data.instruction_pointer >> 32 != STUB_HI;
+	seat->nr = (uint32_t)n.data.nr;
+	seat->ip = n.data.instruction_pointer;
 	for (int i = 0; i < 6; i++)
 		args[i] = n.data.args[i];
 	return 0;
 }
 
-static int answer(struct proc_seat *seat)
+/* -ENOENT: a signal has taken the thread out of the call: it notifies again. */
+static int answer(struct proc_seat *seat, uint64_t value)
 {
 	struct seccomp_notif_resp r = { .id = seat->notif,
-	    .val = seat->index };
+	    .val = (int64_t)value };
 
-	/* ENOENT: a signal took it out of the call; it will notify again. */
-	return ioctl(seat->listener, SECCOMP_IOCTL_NOTIF_SEND, &r) == 0 ||
-	    errno == ENOENT ? 0 : -errno;
+	return ioctl(seat->listener, SECCOMP_IOCTL_NOTIF_SEND, &r) == 0 ? 0 :
+	    -errno;
+}
+
+/* Let the handler go on. */
+static int answer_handler(struct proc_seat *seat)
+{
+	int err = answer(seat, seat->index);
+
+	return err == -ENOENT ? 0 : err;
 }
 
 /* ---- making seats ---------------------------------------------------------- */
+
+#define FILTER_MAX	(20 + 3 * 2 * VMMCTL_BRIEF_WORDS)
+#define LOAD(member, at) \
+	BPF_STMT(BPF_LD | BPF_W | BPF_ABS, \
+	    (uint32_t)offsetof(struct seccomp_data, member) + (at))
+#define IF_EQ(k, t, f)	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (k), (t), (f))
+#define RET(action)	BPF_STMT(BPF_RET | BPF_K, (action))
+
+/*
+ * A seat's own filter: notify for the handler and for brief calls.  What else
+ * the stub's page does is the inherited filter's to judge.
+ */
+static size_t build_filter(const uint64_t brief[VMMCTL_BRIEF_WORDS],
+    struct sock_filter *f)
+{
+	const struct sock_filter head[] = {
+		LOAD(instruction_pointer, 4),
+		IF_EQ(STUB_HI, 0, 4),
+		LOAD(nr, 0),
+		IF_EQ(NR_NOTIFY, 0, 1),
+		RET(SECCOMP_RET_USER_NOTIF),
+		RET(SECCOMP_RET_ALLOW),
+		/* The vsyscall page is no place for a brief call. */
+		BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, STUB_HI, 2, 0),
+		LOAD(arch, 0),
+		IF_EQ(AUDIT_ARCH_X86_64, 1, 0),
+		RET(SECCOMP_RET_TRAP),
+		LOAD(nr, 0),
+		BPF_STMT(BPF_ALU | BPF_AND | BPF_K, 31),
+		BPF_STMT(BPF_MISC | BPF_TAX, 0),
+		LOAD(nr, 0),
+		BPF_STMT(BPF_ALU | BPF_RSH | BPF_K, 5),
+	};
+	const struct sock_filter tail[] = {
+		RET(SECCOMP_RET_TRAP),
+		BPF_STMT(BPF_ALU | BPF_RSH | BPF_X, 0),
+		BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, 1, 0, 1),
+		RET(SECCOMP_RET_USER_NOTIF),
+		RET(SECCOMP_RET_TRAP),
+	};
+	size_t n = sizeof(head) / sizeof(head[0]), words = 0;
+
+	memcpy(f, head, sizeof(head));
+	for (unsigned i = 0; i < 2 * VMMCTL_BRIEF_WORDS; i++)
+		words += (uint32_t)(brief[i / 2] >> (32 * (i % 2))) != 0;
+	/* Three instructions for each word that has bits. */
+	for (unsigned i = 0; i < 2 * VMMCTL_BRIEF_WORDS; i++) {
+		uint32_t bits = (uint32_t)(brief[i / 2] >> (32 * (i % 2)));
+
+		if (bits == 0)
+			continue;
+		words--;
+		f[n++] = (struct sock_filter)IF_EQ(i, 0, 2);
+		f[n++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_IMM, bits);
+		f[n++] = (struct sock_filter)BPF_STMT(BPF_JMP | BPF_JA,
+		    (uint32_t)(3 * words + 1));
+	}
+	memcpy(&f[n], tail, sizeof(tail));
+	return n + sizeof(tail) / sizeof(tail[0]);
+}
 
 /* What the kernel reads of the seat's page while the seat is being made. */
 static void prepare_ops(struct proc_seat *seat)
 {
 	uint64_t at = STUB_OPS + (uint64_t)seat->index * STUB_OPS_SIZE;
 	struct stub_ops *o = seat->ops;
-	const struct sock_filter f[] = {
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
-		    offsetof(struct seccomp_data, nr)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, NR_NOTIFY, 0, 3),
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
-		    offsetof(struct seccomp_data, instruction_pointer) + 4),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, STUB_HI, 0, 1),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_USER_NOTIF),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-	};
+	struct sock_filter f[FILTER_MAX];
+	size_t n = build_filter(seat->stub->m->brief, f);
 
-	_Static_assert(sizeof(f) <= sizeof(o->filter), "filter");
-	memcpy(o->filter, f, sizeof(f));
-	o->fprog.len = sizeof(f) / sizeof(f[0]);
-	o->fprog.filter = at + offsetof(struct stub_ops, filter);
+	_Static_assert(sizeof(f) <= sizeof(o->ops), "filter");
+	/* The ops are not in use yet. */
+	memcpy(o->ops, f, n * sizeof(f[0]));
+	o->fprog.len = (uint16_t)n;
+	o->fprog.filter = at + offsetof(struct stub_ops, ops);
+	o->resume = seat->stub->m->any_brief;
 	o->altstack.flags = SS_AUTODISARM_FLAG;
 	/* The message's data: 8 zero bytes, a zygote_reply of kind 0. */
 	o->iov.base = at + offsetof(struct stub_ops, pad);
@@ -171,15 +239,58 @@ static void seat_fini(struct proc_seat *seat)
 
 /* ---- into the guest and out ------------------------------------------------ */
 
+/*
+ * Take the thread from a brief call to the handler, where its whole state is
+ * in the frame; fs and gs base (may be NULL) come with the notification.
+ */
+static int pull(struct proc_seat *seat, uint64_t *fs_base, uint64_t *gs_base)
+{
+	uint32_t nr = seat->nr;
+	uint64_t args[6];
+	int err;
+
+	if (!seat->in_call)
+		return 0;
+	syscall(SYS_tgkill, seat->stub->pid, seat->tid, KICK_SIGNAL);
+	do {
+		err = seat_receive(seat, PATIENCE_NS, args);
+	} while (err == -EINTR);
+	if (err == 0 && seat->in_call)
+		err = -ESRCH;
+	if (err != 0)
+		return err == -ETIMEDOUT ? -ESRCH : err;
+	seat->nr = nr;
+	if (fs_base != NULL) {
+		*fs_base = args[3];
+		*gs_base = args[4];
+	}
+	return 0;
+}
+
+static int fetch(struct proc_seat *seat, struct vmmctl_regs *all)
+{
+	int err = pull(seat, &all->fs_base, &all->gs_base);
+
+	if (err != 0)
+		return err;
+	frame_load(seat, all);
+	/* The kernel has put the interrupted call's error there. */
+	all->rax = seat->nr;
+	all->rflags = (all->rflags & ~RFLAGS_RF) | RFLAGS_IF | RFLAGS_FIXED;
+	return 0;
+}
+
 static int flush(struct proc_seat *seat)
 {
 	struct proc_machine *pm = seat->stub->m->backend_data;
 	uint64_t args[6];
-	int err;
+	int err = pull(seat, NULL, NULL);
 
+	if (err != 0)
+		return err;
 	frame_arm(seat, pm->key);
 	seat->ops->resume = 0;
-	err = answer(seat);
+	err = answer_handler(seat);
 	while (err == 0) {
 		err = seat_receive(seat, PATIENCE_NS, args);
 		if (err == -EINTR)
@@ -235,25 +346,82 @@ static int wait_exit(struct vmmctl_vcpu *v, struct proc_seat *seat,
 	}
 }
 
-static int enter(struct vmmctl_vcpu *v, struct vmmctl_context *c,
-    struct proc_seat *seat, uint64_t deadline, struct event *ev)
+/* The result of a brief call; -EAGAIN: it needs the handler. */
+static int answer_call(struct vmmctl_context *c, struct proc_seat *seat)
 {
-	struct proc_machine *pm = v->m->backend_data;
-	enum event_type cause = EVENT_KICK;
-	uint64_t args[6];
+	struct vmmctl_regs r = c->regs;
+
+	r.rax = c->shown.rax;
+	if (!c->brief || seat->ops->count != 0 ||
+	    memcmp(&r, &c->shown, sizeof(r)) != 0)
+		return -EAGAIN;
+	/* The kernel would take these for its own wish to restart. */
+	if (c->regs.rax >= (uint64_t)-516 && c->regs.rax <= (uint64_t)-512)
+		return -EAGAIN;
+	return answer(seat, c->regs.rax);
+}
+
+static int answer_all(struct vmmctl_context *c, struct proc_seat *seat)
+{
+	struct proc_machine *pm = c->m->backend_data;
 	int err;
 
+	if (seat->in_call) {
+		err = answer_call(c, seat);
+		if (err == 0) {
+			c->brief = false;
+			return 0;
+		}
+		if (err != -EAGAIN && err != -ENOENT)
+			return err;
+		err = c->brief ? context_fetch(c) : pull(seat, NULL, NULL);
+		if (err != 0)
+			return err;
+	}
 	frame_store(seat, &c->regs);
 	if (seat->ops->count != 0)
 		frame_arm(seat, pm->key);
 	seat->ops->resume = 1;
-	err = answer(seat);
+	return answer_handler(seat);
+}
+
+static void load_call(struct vmmctl_context *c, const struct proc_seat *seat,
+    const uint64_t args[6], struct event *ev)
+{
+	struct vmmctl_regs *r = &c->regs;
+
+	memset(ev, 0, sizeof(*ev));
+	ev->type = EVENT_SYSCALL;
+	ev->brief = true;
+	r->rax = seat->nr;
+	r->rdi = args[0];
+	r->rsi = args[1];
+	r->rdx = args[2];
+	r->r10 = args[3];
+	r->r8 = args[4];
+	r->r9 = args[5];
+	r->rip = r->rcx = seat->ip;
+}
+
+static int enter(struct vmmctl_vcpu *v, struct vmmctl_context *c,
+    struct proc_seat *seat, uint64_t deadline, struct event *ev)
+{
+	enum event_type cause = EVENT_KICK;
+	uint64_t args[6];
+	int err;
+
+	err = answer_all(c, seat);
 	if (err == 0)
 		err = wait_exit(v, seat, deadline, args, &cause);
 	if (err != 0)
 		return err;
-	if (seat->armed && (!frame_disarm(seat) || args[0] == REPORT_ERROR))
+	if (seat->armed && (!frame_disarm(seat) ||
+	    (!seat->in_call && args[0] == REPORT_ERROR)))
 		return -EAGAIN;
+	if (seat->in_call) {
+		load_call(c, seat, args, ev);
+		return 0;
+	}
 	/* Not the handler's doing: there was nothing to report. */
 	if (args[0] >= REPORT_DONE)
 		return -ESRCH;
@@ -266,6 +434,20 @@ static int enter(struct vmmctl_vcpu *v, struct vmmctl_context *c,
 	return 0;
 }
 
+static int xsave_load(struct proc_seat *seat, const void *buf)
+{
+	int err = pull(seat, NULL, NULL);
+
+	return err != 0 ? err : frame_xsave_load(seat, buf);
+}
+
+static int xsave_save(struct proc_seat *seat, void *buf)
+{
+	int err = pull(seat, NULL, NULL);
+
+	return err != 0 ? err : frame_xsave_save(seat, buf);
+}
+
 const struct proc_variant proc_seccomp = {
 	.name = "seccomp",
 	.start_stub = start_stub,
@@ -274,6 +456,7 @@ const struct proc_variant proc_seccomp = {
 	.seat_fini = seat_fini,
 	.flush = flush,
 	.enter = enter,
-	.xsave_load = frame_xsave_load,
-	.xsave_save = frame_xsave_save,
+	.xsave_load = xsave_load,
+	.xsave_save = xsave_save,
+	.fetch = fetch,
 };

@@ -224,7 +224,8 @@ int zygote_start(struct vmmctl_machine *m)
 {
 	struct proc_machine *pm = m->backend_data;
 	bool traced = variant_of(m) == &proc_ptrace;
-	struct zygote_request q = { .kind = ZYGOTE_START, .traced = traced };
+	struct zygote_request q = { .kind = ZYGOTE_START, .traced = traced,
+	    .brief = m->any_brief };
 	int err;
 
 	if (getrandom(&pm->key, sizeof(pm->key), 0) != sizeof(pm->key))

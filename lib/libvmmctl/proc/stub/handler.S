@@ -191,15 +191,18 @@ seat:	xor	%r13d, %r13d
 8:	/*
 	 * Calls from outside of our page trap before anything else looks at
 	 * them.  Since 6.14 there are calls that seccomp lets pass (uretprobe,
-	 * uprobe); before 5.11, without this, there are none.
+	 * uprobe); before 5.11, without this, there are none.  Not where some
+	 * calls are to notify from where they stand: the owner says so.
 	 */
+	cmpl	$0, OPS_RESUME(%rbx)
+	jne	10f
 	mov	$PR_SET_SYSCALL_USER_DISPATCH, %edi
 	mov	$PR_SYS_DISPATCH_ON, %esi
 	movabs	$STUB_CODE, %rdx
 	mov	$4096, %r10d
 	xor	%r8d, %r8d
 	call_with_key SYS_prctl
-	/* The frame that this makes must not hold the key. */
+10:	/* The frame that this makes must not hold the key. */
 	xor	%r15d, %r15d
 	xor	%r9d, %r9d
 	int3

@@ -26,6 +26,11 @@
  * The code it leads to erases the key in the frame, carries out the ops, and
  * goes on to the guest with all registers overwritten.
  *
+ * System calls that the owner has declared brief do not even take a signal:
+ * they notify from where they stand, and are answered with their result.  A
+ * signal takes the thread from there to the handler when all registers are
+ * wanted or the handler is needed.
+ *
  * What a guest can do with the handler: notify the owner, return from a signal
  * (its own registers, mask and alternate stack: a guest that blocks the
  * owner's kick is killed), and everything else gets a SIGSYS.
@@ -158,7 +163,9 @@ struct zygote_request {
 	uint32_t seats;
 	int32_t pid;
 	uint32_t traced;
-	uint64_t key;		/* low 8 bits 0 */
+	uint64_t key;
+	uint32_t brief;		/* some calls notify by themselves */
+	uint32_t pad;
 };
 
 /* One for each request; of a fork, also one with the listener from the seat:
