@@ -110,19 +110,25 @@ static int try_open(struct vmmctl *v, const struct backend_ops *ops,
 	return ops->open(v, option);
 }
 
+static void add_reason(char *buf, size_t size, const char *s)
+{
+	size_t n = strlen(buf);
+
+	if (n != 0)
+		n += copy_string(buf + n, size - n, "; ");
+	if (n < size)
+		copy_string(buf + n, size - n, s);
+}
+
 /* Why this backend; it may have said why it does it in the way it does. */
 static void give_reason(struct vmmctl *v, const char *choice)
 {
 	char own[sizeof(v->info.reason)];
-	size_t n;
 
 	copy_string(own, sizeof(own), v->info.reason);
-	n = copy_string(v->info.reason, sizeof(v->info.reason), choice);
-	if (own[0] == '\0' || n + 2 >= sizeof(v->info.reason))
-		return;
-	copy_string(v->info.reason + n, sizeof(v->info.reason) - n, "; ");
-	copy_string(v->info.reason + n + 2, sizeof(v->info.reason) - n - 2,
-	    own);
+	copy_string(v->info.reason, sizeof(own), choice);
+	if (own[0] != '\0')
+		add_reason(v->info.reason, sizeof(own), own);
 }
 
 /*
@@ -132,8 +138,7 @@ static void give_reason(struct vmmctl *v, const char *choice)
 static int open_best(struct vmmctl *v)
 {
 	const struct backend_ops *slow = NULL;
-	char reason[sizeof(v->info.reason)] = "";
-	size_t n = 0;
+	char reason[sizeof(v->info.reason)] = "", slower[80];
 	int err;
 
 	for (size_t i = 0; i < NBACKENDS; i++) {
@@ -142,20 +147,17 @@ static int open_best(struct vmmctl *v)
 		err = try_open(v, ops, "");
 		if (err == 0 && i + 1 < NBACKENDS &&
 		    v->info.exit_ns > SLOW_EXIT_NS) {
-			n += (size_t)snprintf(reason + n, sizeof(reason) - n,
-			    "%s: an exit costs %llu ns, more than proc's; ",
-			    ops->name, (unsigned long long)v->info.exit_ns);
-			n = n < sizeof(reason) ? n : sizeof(reason) - 1;
+			snprintf(slower, sizeof(slower), "%s: an exit costs "
+			    "%llu ns, more than proc's", ops->name,
+			    (unsigned long long)v->info.exit_ns);
+			add_reason(reason, sizeof(reason), slower);
 			ops->close(v);
 			slow = slow != NULL ? slow : ops;
 			continue;
 		}
 		if (err == 0)
 			goto found;
-		n += copy_string(reason + n, sizeof(reason) - n, v->why);
-		n = n < sizeof(reason) ? n : sizeof(reason) - 1;
-		n += copy_string(reason + n, sizeof(reason) - n, "; ");
-		n = n < sizeof(reason) ? n : sizeof(reason) - 1;
+		add_reason(reason, sizeof(reason), v->why);
 	}
 	if (slow != NULL) {
 		err = try_open(v, slow, "");
@@ -165,7 +167,8 @@ static int open_best(struct vmmctl *v)
 	copy_string(v->why, sizeof(v->why), reason);
 	return err;
 found:
-	give_reason(v, n == 0 ? "the best that was tried" : reason);
+	give_reason(v, reason[0] == '\0' ? "the best that was tried" :
+	    reason);
 	return 0;
 }
 
