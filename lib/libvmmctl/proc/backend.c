@@ -70,6 +70,14 @@ static int check_seccomp(struct vmmctl *v)
 	return 0;
 }
 
+/* Without it a traced guest could read the time in the vsyscall page. */
+static bool filters_trap(void)
+{
+	const uint32_t trap = SECCOMP_RET_TRAP;
+
+	return syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &trap) == 0;
+}
+
 /* Which way, and why if it was not asked for. */
 static int choose(struct vmmctl *v, const char *option,
     const struct proc_variant **out)
@@ -92,7 +100,7 @@ static int choose(struct vmmctl *v, const char *option,
 		*out = &proc_seccomp;
 	else if (*option == '\0')
 		snprintf(v->info.reason, sizeof(v->info.reason),
-		    "%.200s: ptrace does it, slowly", v->why);
+		    "%.200s: guests are traced, slowly", v->why);
 	return *option == '\0' ? 0 : err;
 }
 
@@ -112,7 +120,8 @@ static int proc_open(struct vmmctl *v, const char *option)
 	p->notif_sync = kernel_at_least(6, 6);
 	v->backend_data = p;
 	strcpy(info->variant, variant->name);
-	info->caps = VMMCTL_CAP_EXACT;
+	if (filters_trap())
+		info->caps |= VMMCTL_CAP_EXACT;
 	if ((getauxval(AT_HWCAP2) & HWCAP2_FSGSBASE_BIT) != 0)
 		info->caps |= VMMCTL_CAP_FSGSBASE;
 	info->gva_limit = STUB_GVA_LIMIT;
