@@ -27,7 +27,7 @@ not_ok() # name; the reason is in $work/why
 	tests=$((tests + 1))
 	failed=$((failed + 1))
 	echo "not ok $tests - $1"
-	tail -n 25 "$work/why" | sed 's/^/# /'
+	tail -n "${VKERNEL_WHY:-25}" "$work/why" | sed 's/^/# /'
 }
 skip_all() { echo "1..0 # SKIP $*"; exit 0; }
 finish() { echo "1..$tests"; [ "$failed" -eq 0 ]; exit; }
