@@ -198,13 +198,24 @@ static void selectors(void **state)
 static void extended_state(void **state)
 {
 	const struct raise t[] = {
-		RAISE(gp_ldmxcsr, .vector = 13, .rbx = DATA),
 		RAISE(gp_fxrstor, .vector = 13, .rbx = DATA + 0x400),
 		RAISE(gp_xrstor, .vector = 13, .rax = 7, .rdx = 1ull << 32,
 		    .rbx = DATA + 0x400),
 	};
 	struct rig *r = *state;
 
+	memset(rig_gpa(r, DATA_GPA), 0xff, PAGE);
+	RAISE_ALL(r, t);
+}
+
+static void reserved_bits_of_mxcsr(void **state)
+{
+	const struct raise t[] = {
+		RAISE(gp_ldmxcsr, .vector = 13, .rbx = DATA),
+	};
+	struct rig *r = *state;
+
+	rig_need_exact(r, "LDMXCSR of reserved bits");
 	memset(rig_gpa(r, DATA_GPA), 0xff, PAGE);
 	RAISE_ALL(r, t);
 }
@@ -326,6 +337,7 @@ static void iret_to_non_canonical(void **state)
 	const uint64_t frame[] = { ODD, 0x33, RFLAGS, RSP, 0x2b };
 	struct rig *r = *state;
 
+	rig_need_exact(r, "IRET to a non-canonical address");
 	rig_load(r, BLOB(iret_away));
 	memcpy(rig_gpa(r, STACK_GPA + RSP - STACK), frame, sizeof(frame));
 	rig_run(r);
@@ -404,6 +416,7 @@ int main(int argc, char **argv)
 		TEST(general_protection),
 		TEST(selectors),
 		TEST(extended_state),
+		TEST(reserved_bits_of_mxcsr),
 		TEST(stack_fault),
 		TEST(alignment_check),
 		TEST(x87_error),

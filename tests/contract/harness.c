@@ -291,6 +291,12 @@ void rig_need(struct rig *r, uint64_t cap, const char *what)
 		    r->info.variant, what);
 }
 
+void rig_need_exact(struct rig *r, const char *what)
+{
+	if ((r->info.caps & VMMCTL_CAP_EXACT) == 0)
+		rig_skip(r, "the host's emulator gets this wrong: %s", what);
+}
+
 uint64_t rig_scale(const struct rig *r, uint64_t want, uint64_t min,
     uint64_t ms)
 {

@@ -107,6 +107,8 @@ void rig_skip(struct rig *r, const char *fmt, ...)
     __attribute__((format(printf, 2, 3), noreturn));
 /* Skips unless the backend has the capability. */
 void rig_need(struct rig *r, uint64_t cap, const char *what);
+/* Skips unless rare exits are the contract's, too. */
+void rig_need_exact(struct rig *r, const char *what);
 /* A line of the test's output. */
 void rig_say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
