@@ -26,11 +26,15 @@ while read -r f; do
 		bad "vmmctl.3 is not found as $f"
 done <"$scratch/map"
 
-library=$build/lib/libvmmctl/libvmmctl.so
+library=$build/lib/libvmmctl/libvmmctl
 if [ -z "$sanitize" ]; then
-	nm -D --defined-only "$library" | awk '$2 != "A" { print $3 }' |
-		sed 's/@.*//' | sort >"$scratch/library"
-	diff -u "$scratch/map" "$scratch/library" ||
+	nm -D --defined-only "$library.so" | awk '$2 != "A" { print $3 }' |
+		sed 's/@.*//' | sort >"$scratch/shared"
+	diff -u "$scratch/map" "$scratch/shared" ||
 		bad "vmmctl.map (-) and what libvmmctl.so exports (+) differ"
+	nm -g --defined-only "$library.a" | awk 'NF == 3 { print $3 }' |
+		sort >"$scratch/static"
+	diff -u "$scratch/map" "$scratch/static" ||
+		bad "vmmctl.map (-) and what libvmmctl.a exports (+) differ"
 fi
 finish
