@@ -275,7 +275,18 @@ void signal_event(const struct stub_signal *s, struct vmmctl_regs *r,
 		/* FALLTHROUGH */
 	case SIGBUS:
 	case SIGFPE:
+		vector(ev, s->trap, s->error, s->cr2);
+		break;
 	case SIGILL:
+		/*
+		 * Not #UD: uretprobe (335), which seccomp lets pass since
+		 * Linux 6.14, used where there is no probe.
+		 */
+		if (code == SI_KERNEL) {
+			r->rax = 335;
+			ev->type = EVENT_SYSCALL;
+			break;
+		}
 		vector(ev, s->trap, s->error, s->cr2);
 		break;
 	default:

@@ -35,6 +35,7 @@
 
 	.section .stub, "ax"
 	.globl stub_handler, stub_start
+	.globl stub_at_notify, stub_at_ops_return, stub_at_return
 
 /*
  * From the ops frame: rbx as above, r15 the key, rsp where it stands in the
@@ -94,6 +95,7 @@ stub_handler:
 notify:
 	mov	$NR_NOTIFY, %eax
 	syscall
+stub_at_notify:
 	/* rax: the seat.  Nothing else is known. */
 	mov	%eax, %ebx
 	and	$(STUB_MAX_SEATS - 1), %ebx
@@ -105,6 +107,7 @@ notify:
 	mov	OPS_FRAME_SP(%rbx), %rsp
 	mov	$SYS_rt_sigreturn, %eax
 	syscall
+stub_at_ops_return:
 	hlt
 
 enter:	xor	%eax, %eax
@@ -119,6 +122,7 @@ enter:	xor	%eax, %eax
 	mov	OPS_SP(%rbx), %rsp
 	mov	$SYS_rt_sigreturn, %eax
 	syscall
+stub_at_return:
 	hlt
 
 /*

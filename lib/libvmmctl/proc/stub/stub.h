@@ -31,6 +31,7 @@
  * signal takes the thread from there to the handler when all registers are
  * wanted or the handler is needed.
  *
+ * The filter admits each call that needs no key from one instruction only.
  * What a guest can do with the handler: notify the owner, return from a signal
  * (its own registers, mask and alternate stack: a guest that blocks the
  * owner's kick is killed), and everything else gets a SIGSYS.

@@ -23,6 +23,7 @@
 #define SA_RESTORER	0x04000000
 
 extern void stub_handler(void), traced_handler(void);
+extern const char stub_at_notify[], stub_at_ops_return[], stub_at_return[];
 void zygote_main(void);
 
 static __attribute__((noreturn)) void die(int status)
@@ -56,6 +57,9 @@ void *memset(void *p, int c, size_t n)
 	LOAD(ARG_LO(n)), IF_EQ(key_lo, 0, 1), \
 	RET(SECCOMP_RET_ALLOW), RET(SECCOMP_RET_TRAP)
 
+/* Low half of the address behind a syscall instruction of handler.S. */
+#define LOW(label)	((uint32_t)(unsigned long)(label))
+
 static int install_filter(uint32_t key_hi, uint32_t key_lo, uint32_t guest)
 {
 	/*
@@ -76,10 +80,22 @@ static int install_filter(uint32_t key_hi, uint32_t key_lo, uint32_t guest)
 		RET(SECCOMP_RET_ALLOW),
 		IF_GE(4096, 0, 1),
 		RET(SECCOMP_RET_TRAP),
+		/*
+		 * The calls that need no key, each only from its own place:
+		 * what follows there depends on nothing that a guest can set.
+		 */
+		IF_EQ(LOW(stub_at_notify), 0, 4),
 		LOAD(DATA(nr)),
-		IF_EQ(NR_NOTIFY, 1, 0),
+		IF_EQ(NR_NOTIFY, 0, 1),
+		RET(SECCOMP_RET_ALLOW),
+		RET(SECCOMP_RET_TRAP),
+		IF_EQ(LOW(stub_at_ops_return), 1, 0),
+		IF_EQ(LOW(stub_at_return), 0, 4),
+		LOAD(DATA(nr)),
 		IF_EQ(__NR_rt_sigreturn, 0, 1),
 		RET(SECCOMP_RET_ALLOW),
+		RET(SECCOMP_RET_TRAP),
+		LOAD(DATA(nr)),
 		IF_EQ(__NR_mmap, 0, 7),
 		LOAD(ARG_HI(4)),
 		IF_EQ(key_hi, 1, 0),
