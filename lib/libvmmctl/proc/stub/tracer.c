@@ -4,28 +4,18 @@
  * zygote.c; a tracer's stack is in the page that it shares with the owner.
  * Guests can write to the frame pages: what is read there is data only.
  */
-#include "trace.h"
-#include "zygote.h"
+#include "tracee.h"
 
-#include <asm/unistd.h>
 #include <errno.h>
-#include <linux/elf.h>
 #include <linux/futex.h>
 #include <linux/ptrace.h>
 #include <linux/sched.h>
-#include <linux/wait.h>
 #include <signal.h>
-#include <stdbool.h>
 #include <sys/mman.h>
-#include <sys/uio.h>
 
 #define ARENA_AT	0x7ff900000000ul
-#define USER_CS		0x33u
-#define USER_SS		0x2bu
 #define USER_END	STUB_TASK_END	/* ptrace takes no bases above */
-#define FLAGS_IF	0x202u
 #define STATUS_SYSCALL	(SIGTRAP | 0x80)
-#define XSAVE_BV	512u
 #define RED_ZONE	128u
 #define UC_GREGS	40u		/* offsets in the kernel's ucontext */
 #define UC_ERR		(UC_GREGS + 8 * 19)
@@ -38,12 +28,6 @@
 	CLONE_CHILD_CLEARTID)
 #define OPTIONS		(PTRACE_O_EXITKILL | PTRACE_O_TRACESYSGOOD)
 
-/* Indices into struct user_regs_struct. */
-enum {
-	RBX = 5, RAX = 10, RCX = 11, RDX = 12, ORIG_RAX = 15, RIP = 16,
-	CS = 17, EFLAGS = 18, RSP = 19, SS = 20, FS_BASE = 21, GS_BASE = 22
-};
-
 extern const char traced_handler_end[], traced_setup[], traced_setup_end[],
     traced_ops[], traced_ops_end[], traced_state[], traced_state_end[],
     traced_clone[], traced_clone_end[];
@@ -54,182 +38,6 @@ static struct stub_trace *trace_of(uint32_t slot)
 {
 	return (struct stub_trace *)(ARENA_AT + ARENA_TRACE +
 	    (uint64_t)slot * TRACE_SIZE);
-}
-
-/* ---- ptrace(2) ------------------------------------------------------------- */
-
-static long trace(long request, int tid, long addr, long data)
-{
-	return call(__NR_ptrace, request, tid, addr, data, 0, 0);
-}
-
-static long regset(long request, int tid, long type, void *p, size_t *size)
-{
-	struct iovec iov = { p, *size };
-	long r = trace(request, tid, type, (long)&iov);
-
-	*size = iov.iov_len;
-	return r;
-}
-
-/* Not by regset: that would be in the form of the mode that it runs in. */
-static long get_regs(int tid, uint64_t *regs)
-{
-	return trace(PTRACE_GETREGS, tid, 0, (long)regs);
-}
-
-static long set_regs(int tid, uint64_t *regs)
-{
-	return trace(PTRACE_SETREGS, tid, 0, (long)regs);
-}
-
-/* All but the segment bases and what follows; after our own code has run. */
-static long set_first_regs(int tid, uint64_t *regs)
-{
-	size_t size = FS_BASE * sizeof(*regs);
-
-	return regset(PTRACE_SETREGSET, tid, NT_PRSTATUS, regs, &size);
-}
-
-/* Let the thread go, from start on in our own code. */
-static int start_own(int tid, const char *start, uint64_t rbx, uint64_t rcx)
-{
-	uint64_t regs[TRACE_NREGS];
-
-	for (int i = 0; i < TRACE_NREGS; i++)
-		regs[i] = 0;
-	regs[RBX] = rbx;
-	regs[RCX] = rcx;
-	regs[ORIG_RAX] = ~0ull;
-	regs[RIP] = (uint64_t)start;
-	regs[CS] = USER_CS;
-	regs[SS] = USER_SS;
-	regs[EFLAGS] = FLAGS_IF;
-	return set_regs(tid, regs) == 0 &&
-	    trace(PTRACE_CONT, tid, 0, 0) == 0 ? 0 : -ESRCH;
-}
-
-static long get_xsave(struct stub_trace *t)
-{
-	size_t size = TRACE_XSAVE;
-	long r = regset(PTRACE_GETREGSET, t->tid, NT_X86_XSTATE, t->xsave,
-	    &size);
-
-	t->xsave_size = (uint32_t)size;
-	return r == 0 && size == TRACE_XSAVE ? -EOVERFLOW : r;
-}
-
-static long set_xsave(struct stub_trace *t)
-{
-	size_t size = t->xsave_size;
-
-	return regset(PTRACE_SETREGSET, t->tid, NT_X86_XSTATE, t->xsave,
-	    &size);
-}
-
-/* Put the extended state away, for what must not run with the guest's. */
-static long init_xsave(struct stub_trace *t)
-{
-	uint64_t *bv = (uint64_t *)(t->xsave + XSAVE_BV), saved;
-	long r = get_xsave(t);
-
-	saved = *bv;
-	*bv = 0;
-	if (r == 0)
-		r = set_xsave(t);
-	*bv = saved;
-	return r;
-}
-
-/*
- * What the thread has stopped for: a signal, STATUS_SYSCALL, or an event in
- * the upper bits; -1 when it has ended.  The dead are left for the zygote to
- * reap, so that their numbers are not used again.
- */
-static int wait_stop(int tid)
-{
-	siginfo_t info;
-	long r;
-
-	do {
-		r = call(__NR_waitid, P_PID, tid, (long)&info, WSTOPPED |
-		    WEXITED | WNOWAIT | __WALL, 0, 0);
-	} while (r == -EINTR);
-	return r == 0 && info.si_code == CLD_TRAPPED ? info.si_status : -1;
-}
-
-static int is_fault(int sig)
-{
-	return sig == SIGSEGV || sig == SIGBUS || sig == SIGFPE ||
-	    sig == SIGILL;
-}
-
-/* Kicks may come faster than the thread gets to its next instruction. */
-static void hold_kicks(struct stub_trace *t, bool hold)
-{
-	uint64_t mask = hold ? 1ull << (SIGALRM - 1) : 0;
-
-	trace(PTRACE_SETSIGMASK, t->tid, sizeof(mask), (long)&mask);
-}
-
-/*
- * Until the thread, which runs our own code, has trapped before end; *regs
- * is its state then.  -ESRCH: it has ended; -EFAULT: a fault.
- */
-static int wait_trap(struct stub_trace *t, const char *end, uint64_t *regs)
-{
-	bool held = false;
-	int sig, err = 0;
-
-	for (;;) {
-		sig = wait_stop(t->tid);
-		if (sig < 0)
-			return -ESRCH;
-		if (is_fault(sig))
-			err = -EFAULT;
-		if (sig == SIGTRAP && get_regs(t->tid, regs) == 0 &&
-		    regs[RIP] == (uint64_t)end)
-			break;
-		if (sig == SIGALRM && !held) {
-			t->kicked = 1;
-			held = true;
-			hold_kicks(t, true);
-		}
-		if (err != 0)
-			break;
-		if (trace(PTRACE_CONT, t->tid, 0, 0) != 0)
-			return -ESRCH;
-	}
-	if (held)
-		hold_kicks(t, false);
-	if (err == 0)
-		t->flags = regs[EFLAGS];
-	return err;
-}
-
-/* Run our own code from start to end. 0 and *regs, or as wait_trap(). */
-static int run_own(struct stub_trace *t, const char *start, const char *end,
-    uint64_t rcx, uint64_t *regs)
-{
-	uint64_t rbx = STUB_OPS + (uint64_t)t->index * STUB_OPS_SIZE;
-	bool again = false;
-	int err;
-
-	for (;;) {
-		err = start_own(t->tid, start, rbx, rcx);
-		if (err != 0)
-			return err;
-		err = wait_trap(t, end, regs);
-		if (err != -EFAULT || again)
-			break;
-		/* The guest's protection keys may bar our own pages. */
-		if (init_xsave(t) != 0)
-			return -ESRCH;
-		again = true;
-	}
-	if (again && set_xsave(t) != 0)
-		return -ESRCH;
-	return err;
 }
 
 /* ---- into the guest and out ------------------------------------------------ */
