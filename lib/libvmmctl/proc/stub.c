@@ -247,6 +247,19 @@ static struct proc_seat *seat_of(struct stub *stub,
 	return empty;
 }
 
+static int no_thread(struct vmmctl *v, int err)
+{
+	if (err == -EIO)
+		return err;	/* the zygote has ended: said there */
+	if (err == -EPERM)
+		return vmmctl_fail(v, err, "the host forbids ptrace "
+		    "(sysctl kernel.yama.ptrace_scope, a container's policy); "
+		    "allow it or use another backend");
+	return vmmctl_fail(v, err, "no host process for the space (error %d); "
+	    "raise the limits on processes and descriptors (ulimit -u, -n)",
+	    -err);
+}
+
 int stub_seat(struct vmmctl_vcpu *v, struct vmmctl_space *s,
     struct proc_seat **out)
 {
@@ -269,9 +282,7 @@ int stub_seat(struct vmmctl_vcpu *v, struct vmmctl_space *s,
 	if (stub == NULL) {
 		err = find_stub(v, nseats, &stub);
 		if (err != 0)
-			return vmmctl_fail(s->m->v, err, "no host process for "
-			    "the space (error %d); raise the limits on "
-			    "processes and descriptors (ulimit -u, -n)", -err);
+			return no_thread(s->m->v, err);
 		stub->space = s;
 		list_append(&pm->stubs, &stub->link);
 		ps->stub = stub;
@@ -281,9 +292,7 @@ int stub_seat(struct vmmctl_vcpu *v, struct vmmctl_space *s,
 	if (!seat->made) {
 		err = variant_of(s->m)->start_seat(seat);
 		if (err != 0)
-			return vmmctl_fail(s->m->v, err, "no thread for the "
-			    "space (error %d); raise the limits on processes "
-			    "and descriptors (ulimit -u, -n)", -err);
+			return no_thread(s->m->v, err);
 	}
 	seat->seat.vcpu = v;
 	*out = seat;
