@@ -89,7 +89,9 @@ void context_merge(struct vmmctl_context *c, const struct vmmctl_regs *all)
 	uint64_t *regs = (uint64_t *)&c->regs;
 
 	_Static_assert(sizeof(*all) == 20 * sizeof(uint64_t), "only uint64_t");
-	for (size_t i = 0; i < sizeof(*all) / sizeof(uint64_t); i++)
+	_Static_assert(offsetof(struct vmmctl_regs, rax) == 0, "RAX is first");
+	/* A result may equal the number: RAX is the caller's in any case. */
+	for (size_t i = 1; i < sizeof(*all) / sizeof(uint64_t); i++)
 		if (regs[i] == shown[i])
 			regs[i] = guest[i];
 	c->brief = false;
@@ -105,6 +107,8 @@ int context_fetch(struct vmmctl_context *c)
 	err = c->m->v->ops->fetch(c->seat, &all);
 	if (err == 0)
 		context_merge(c, &all);
+	else
+		c->lost = true;
 	c->brief = false;
 	return err;
 }
@@ -300,8 +304,9 @@ int vmmctl_context_set_space(struct vmmctl_context *c, struct vmmctl_space *s)
 
 int vmmctl_context_set_step(struct vmmctl_context *c, int step)
 {
-	int err = check_idle(c);
+	int err = step != 0 ? vmmctl_context_fetch(c) : check_idle(c);
 
+	/* A step looks at registers, and changes RFLAGS. */
 	if (err == 0)
 		c->step = step != 0;
 	return err;

@@ -245,6 +245,7 @@ struct vmmctl_context {
 	struct vmmctl_regs regs;	/* [r] */
 	struct vmmctl_regs shown;	/* [r] regs when brief became true */
 	bool brief;			/* [r] regs are not all the guest's */
+	bool lost;			/* [r] nor will they ever be */
 	struct seat *seat;		/* [m] where xsave is; NULL: in xsave */
 	uint8_t *xsave;			/* [r] info.xsave_size bytes */
 	uint8_t policy[32];		/* [r] enum vmmctl_policy */

@@ -116,7 +116,14 @@ static bool refused(struct vmmctl_context *c, struct vmmctl_exit *e)
 	const struct vmmctl_regs *r = &c->regs;
 
 	memset(e, 0, sizeof(*e));
-	if (!is_canonical(r->rip)) {
+	if (c->lost) {
+		/* Once: the caller may set all registers and go on. */
+		c->lost = false;
+		e->field = "guest's process";
+		e->rule = "must live: the registers that a brief exit had left "
+		    "there are lost";
+		e->section = "vmmctl(3), ISOLATION";
+	} else if (!is_canonical(r->rip)) {
 		e->field = "RIP";
 		e->value = r->rip;
 		e->rule = canonical;
@@ -365,6 +372,12 @@ int vmmctl_vcpu_run(struct vmmctl_vcpu *v, struct vmmctl_context *c,
 	count_add(&v->counters->runs, 1);
 	r = c->dead ? vmmctl_fail(h, -ESRCH,
 	    "the context was killed by its exception policy") : run(v, c, e);
+	if (r == 0 && c->brief && !e->brief) {
+		/* Kicked before it went on: only brief exits show half. */
+		mtx_lock(&c->m->lock);
+		context_fetch(c);
+		mtx_unlock(&c->m->lock);
+	}
 	if (r == 0) {
 		count_add(&v->counters->exit[e->kind - 1].count, 1);
 		v->last_kind = e->kind;
