@@ -302,6 +302,14 @@ static int xsave_save(struct seat *s, void *buf)
 	return fake.save_error;
 }
 
+static int fetch(struct seat *s, struct vmmctl_regs *all)
+{
+	(void)s;
+	fake.fetches++;
+	*all = fake.guest;
+	return fake.fetch_error;
+}
+
 static int vcpu_init(struct vmmctl_vcpu *v)
 {
 	return make(v->m->v, fake.vcpu_error, sizeof(struct fake_seat) +
@@ -342,6 +350,7 @@ static int debug_regs(struct vmmctl_context *c)
 	.space_init = space_init, .space_fini = space_fini, \
 	.space_changed = space_changed, .table_freed = table_freed, \
 	.seat = seat, .xsave_load = xsave_load, .xsave_save = xsave_save, \
+	.fetch = fetch, \
 	.vcpu_init = vcpu_init, .vcpu_fini = vcpu_fini, .enter = enter, \
 	.kick = kick
 

@@ -40,10 +40,11 @@ struct fake {
 	uint64_t pool_gpa;
 	/* What the next calls return. */
 	int machine_error, memory_error, space_error, vcpu_error, seat_error;
-	int load_error, save_error, debug_error;
+	int load_error, save_error, fetch_error, debug_error;
 	fake_enter_fn *enter;
 	/* What was called. */
-	int enters, loads, saves, debugs;
+	struct vmmctl_regs guest;	/* what a fetch brings */
+	int enters, loads, saves, fetches, debugs;
 	_Atomic int kicks;
 	struct fake_range ranges[FAKE_MAX];
 	uint32_t nranges;

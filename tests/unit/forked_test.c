@@ -40,6 +40,7 @@ static int calls(struct unit *u)
 		vmmctl_space_copyinstr(u->s, DATA, (char *)area, 1, NULL),
 		vmmctl_space_cas(u->s, DATA, 1, &n, 1, NULL),
 		vmmctl_context_create(u->s, (void *)&out),
+		vmmctl_context_fetch(u->c),
 		vmmctl_context_get_xsave(u->c, area, sizeof(area)),
 		vmmctl_context_set_xsave(u->c, area, sizeof(area)),
 		vmmctl_context_set_space(u->c, u->s),
