@@ -300,6 +300,8 @@ static int run_once(struct vmmctl_vcpu *v, struct vmmctl_context *c,
 			if (st.on && context_fetch(c) == 0)
 				ev.brief = false;
 		}
+		if (ev.type == EVENT_FAILED)	/* said once is enough */
+			c->brief = c->lost = false;
 		step_end(c, &st, &ev);
 		if (r == 0 && unseated)
 			r = take_seat(v, c);

@@ -171,6 +171,35 @@ static void lost(void **state)
 	assert_int_equal(fake.enters, 0);
 }
 
+static int gone(struct vmmctl_vcpu *v, struct vmmctl_context *c,
+    uint64_t deadline, struct event *ev)
+{
+	(void)v;
+	(void)deadline;
+	/* As a backend that needs the rest to go on. */
+	mtx_lock(&c->m->lock);
+	assert_int_equal(context_fetch(c), -ESRCH);
+	mtx_unlock(&c->m->lock);
+	*ev = (struct event){ .type = EVENT_FAILED, .field = "stub",
+	    .rule = "must live", .section = "1" };
+	return 0;
+}
+
+static void lost_is_said_once(void **state)
+{
+	struct unit *u = *state;
+
+	run_brief(u);
+	fake.fetch_error = -ESRCH;
+	fake.enter = gone;
+	assert_ok(vmmctl_vcpu_run(u->cpu, u->c, &u->e));
+	assert_int_equal(u->e.kind, VMMCTL_EXIT_FAILED);
+	assert_string_equal(u->e.field, "stub");
+	fake.enter = NULL;
+	assert_ok(vmmctl_vcpu_run(u->cpu, u->c, &u->e));
+	assert_int_equal(u->e.kind, VMMCTL_EXIT_SYSCALL);
+}
+
 static void configurations(void **state)
 {
 	struct unit *u = *state;
@@ -208,6 +237,7 @@ int main(void)
 		TEST(kicked_before_it_goes_on),
 		TEST(steps),
 		TEST(lost),
+		TEST(lost_is_said_once),
 		TEST(configurations),
 	};
 
