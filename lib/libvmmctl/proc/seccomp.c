@@ -245,8 +245,7 @@ static void seat_fini(struct proc_seat *seat)
  */
 static int pull(struct proc_seat *seat, uint64_t *fs_base, uint64_t *gs_base)
 {
-	uint32_t nr = seat->nr;
-	uint64_t args[6];
+	uint64_t ip = seat->ip, args[6];
 	int err;
 
 	if (!seat->in_call)
@@ -259,7 +258,7 @@ static int pull(struct proc_seat *seat, uint64_t *fs_base, uint64_t *gs_base)
 		err = -ESRCH;
 	if (err != 0)
 		return err == -ETIMEDOUT ? -ESRCH : err;
-	seat->nr = nr;
+	seat->ip = ip;
 	if (fs_base != NULL) {
 		*fs_base = args[3];
 		*gs_base = args[4];
@@ -274,8 +273,8 @@ static int fetch(struct proc_seat *seat, struct vmmctl_regs *all)
 	if (err != 0)
 		return err;
 	frame_load(seat, all);
-	/* The kernel has put the interrupted call's error there. */
-	all->rax = seat->nr;
+	/* SA_RESTART has made it look as if the call were still to come. */
+	all->rip = all->rcx = seat->ip;
 	all->rflags = (all->rflags & ~RFLAGS_RF) | RFLAGS_IF | RFLAGS_FIXED;
 	return 0;
 }

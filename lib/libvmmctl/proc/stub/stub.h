@@ -29,7 +29,7 @@
  * System calls that the owner has declared brief do not even take a signal:
  * they notify from where they stand, and are answered with their result.  A
  * signal takes the thread from there to the handler when all registers are
- * wanted or the handler is needed.
+ * wanted or the handler is needed; the call is restarted if nobody had seen it.
  *
  * The filter admits each call that needs no key from one instruction only.
  * What a guest can do with the handler: notify the owner, return from a signal

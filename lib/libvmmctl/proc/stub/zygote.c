@@ -155,7 +155,7 @@ static int install_handlers(int traced)
 		unsigned long flags;
 		void (*restorer)(void);
 		unsigned long mask;
-	} sa = { stub_handler, SA_SIGINFO | SA_ONSTACK | SA_RESTORER,
+	} sa = { stub_handler, SA_SIGINFO | SA_ONSTACK | SA_RESTART | SA_RESTORER,
 	    stub_handler, ~0ul };
 
 	if (traced) {
