@@ -127,8 +127,6 @@ static int map_iomem(void)
 	return err;
 }
 
-static const uint64_t *brief_syscalls(void);
-
 /* With the first mm, when physical memory is set up. */
 static int create_machine(void)
 {
@@ -136,13 +134,12 @@ static int create_machine(void)
 		.size		= sizeof(config),
 		.name		= "vkernel",
 		.max_vcpus	= 1,
-		.brief		= brief_syscalls(),
-		.brief_words	= VMMCTL_BRIEF_WORDS,
 	};
 	unsigned long long offset;
 	int fd = phys_mapping(0, &offset);
 	int err;
 
+	vmm_set_brief(&config);
 	err = vmmctl_machine_create(vmm_handle, &config, &machine);
 	if (!err)
 		err = vmmctl_memory_map(machine, 0, PAGE_ALIGN(physmem_size),

@@ -7,11 +7,22 @@
 #define __UM_VMM_H
 
 struct mm_id;
+struct vmmctl;
+struct vmmctl_machine_config;
+struct vmmctl_vcpu;
 struct task_struct;
 struct uml_pt_regs;
 struct user_i387_struct;
 
 extern int using_vmm;
+
+/* Between vmm.c and vmm_run.c: what they run on, and an error that the sync
+ * of an address space left for the next run.
+ */
+extern struct vmmctl *vmm_handle;
+extern struct vmmctl_vcpu *vmm_vcpu;
+extern int vmm_sync_error;
+extern void vmm_set_brief(struct vmmctl_machine_config *config);
 
 extern int vmm_mm_create(struct mm_id *id);
 extern void vmm_mm_destroy(struct mm_id *id);
