@@ -282,9 +282,13 @@ static int fetch(struct proc_seat *seat, struct vmmctl_regs *all)
 static int flush(struct proc_seat *seat)
 {
 	struct proc_machine *pm = seat->stub->m->backend_data;
+	struct vmmctl_context *c = seat->seat.owner;
 	uint64_t args[6];
-	int err = pull(seat, NULL, NULL);
+	int err;
 
+	/* Out of the call there is no second chance to fetch. */
+	err = c != NULL && c->brief ? context_fetch(c) :
+	    pull(seat, NULL, NULL);
 	if (err != 0)
 		return err;
 	frame_arm(seat, pm->key);
