@@ -8,7 +8,10 @@
 
 #include <stdint.h>
 
+#define BRIEF_CALL	110
+
 extern const uint8_t guest_start[];
+extern const uint8_t guest_brief[];	/* system calls, number BRIEF_CALL */
 extern const uint8_t guest_syscall[];	/* system calls */
 extern const uint8_t guest_break[];	/* breakpoints */
 extern const uint8_t guest_fault[];	/* writes to a page after the other

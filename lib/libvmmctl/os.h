@@ -41,7 +41,7 @@ int os_fd_check(int fd, int writable);
  */
 int os_pages_share(void *p, size_t size);
 
-/* Sleep while *word is value; wakes spuriously. */
+/* Sleep while *word is value, for a second at most; wakes spuriously. */
 void os_wait(_Atomic uint32_t *word, uint32_t value);
 void os_wake_all(_Atomic uint32_t *word);
 void os_yield(void);

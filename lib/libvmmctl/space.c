@@ -33,10 +33,11 @@ void space_park_others(struct vmmctl_space *s,
 		    atomic_load(&v->running) != s)
 			continue;
 		count_add(&count->shootdowns, 1);
-		s->m->v->ops->kick(v);
 		while (atomic_load(&v->entered) != 0 &&
-		    atomic_load(&v->running) == s)
+		    atomic_load(&v->running) == s) {
+			s->m->v->ops->kick(v);
 			os_wait(&v->entered, 1);
+		}
 	}
 }
 

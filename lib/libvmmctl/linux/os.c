@@ -177,7 +177,9 @@ fail:
 
 void os_wait(_Atomic uint32_t *word, uint32_t value)
 {
-	syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, value, NULL, NULL, 0);
+	const struct timespec second = { .tv_sec = 1 };
+
+	syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, value, &second, NULL, 0);
 }
 
 void os_wake_all(_Atomic uint32_t *word)

@@ -20,11 +20,20 @@ static void seat_died(struct proc_seat *seat)
 void proc_kick(struct vmmctl_vcpu *v)
 {
 	struct proc_vcpu *pv = v->backend_data;
-	int32_t tid = atomic_load(&pv->tid);
+	int32_t tid = atomic_load(&pv->tid), tgid = atomic_load(&pv->tgid);
 	int saved = errno;
+	uint64_t first, now;
 
-	if (tid != 0)
-		syscall(SYS_tgkill, atomic_load(&pv->tgid), tid, KICK_SIGNAL);
+	if (tid == 0)
+		return;
+	syscall(SYS_tgkill, tgid, tid, KICK_SIGNAL);
+	/* A guest that has blocked the signal is ended by a later kick. */
+	now = os_mono_ns();
+	first = atomic_load(&pv->kicked_at);
+	if (first == 0)
+		atomic_store(&pv->kicked_at, now);
+	else if (now - first > PATIENCE_NS)
+		syscall(SYS_kill, tgid, SIGKILL);
 	errno = saved;
 }
 
@@ -124,7 +133,9 @@ int proc_enter(struct vmmctl_vcpu *v, struct vmmctl_context *c,
 	struct proc_vcpu *pv = v->backend_data;
 	int err = 0;
 
-	atomic_store(&pv->tgid, seat->stub->pid);
+	atomic_store_explicit(&pv->tgid, seat->stub->pid,
+	    memory_order_relaxed);
+	atomic_store_explicit(&pv->kicked_at, 0, memory_order_relaxed);
 	atomic_store(&pv->tid, seat->tid);
 	/* A kick or a park before this store found nobody to signal. */
 	ev->type = EVENT_KICK;
@@ -141,7 +152,7 @@ int proc_enter(struct vmmctl_vcpu *v, struct vmmctl_context *c,
 			}
 		}
 	}
-	atomic_store(&pv->tid, 0);
+	atomic_store_explicit(&pv->tid, 0, memory_order_release);
 	if (err == -EINTR)
 		return 0;	/* EVENT_KICK: somebody wants us outside */
 	if (err == -EAGAIN || err == -ENOMEM)

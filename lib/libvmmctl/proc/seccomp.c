@@ -29,8 +29,8 @@
 #define SS_AUTODISARM_FLAG	(1u << 31)
 
 /*
- * What a seat's thread says next, within ns.  -ESRCH: it is gone; -EINTR;
- * -ETIMEDOUT.
+ * What a seat's thread says next, within ns (0: whenever).  -ESRCH: it is
+ * gone; -EINTR; -ETIMEDOUT.
  */
 static int seat_receive(struct proc_seat *seat, uint64_t ns,
     uint64_t args[6])
@@ -41,9 +41,12 @@ static int seat_receive(struct proc_seat *seat, uint64_t ns,
 	struct seccomp_notif n;
 	int ready;
 
-	/* The receiving ioctl alone would not hear, before Linux 6.11, that
-	 * the stub has died, and knows no time. */
-	ready = ppoll(&p, 1, &t, NULL);
+	/*
+	 * The receiving ioctl alone would not hear, before Linux 6.11, that
+	 * the stub has died; it knows no time; and after a signal whose
+	 * handler has SA_RESTART it would wait on.
+	 */
+	ready = ppoll(&p, 1, ns != 0 ? &t : NULL, NULL);
 	if (ready < 0)
 		return -errno;
 	if (ready == 0)
@@ -311,7 +314,8 @@ static int flush(struct proc_seat *seat)
 
 /*
  * Wait for the guest's next notification.  A guest that does not come out
- * when it is told to has blocked its signals: that ends it.
+ * when it is told to has blocked its signals: that ends it.  (When another
+ * thread tells it, proc_kick() sees to that.)
  */
 static int wait_exit(struct vmmctl_vcpu *v, struct proc_seat *seat,
     uint64_t deadline, uint64_t args[6], enum event_type *cause)
@@ -320,30 +324,24 @@ static int wait_exit(struct vmmctl_vcpu *v, struct proc_seat *seat,
 	int err;
 
 	for (;;) {
-		uint64_t ns = PATIENCE_NS;
-		bool last = false;	/* of the time there is */
+		uint64_t ns = told ? PATIENCE_NS : 0;
 
 		if (!told && deadline != 0) {
 			uint64_t now = os_mono_ns();
 
-			last = deadline < now + PATIENCE_NS;
-			if (last)
-				ns = deadline > now ? deadline - now : 0;
+			ns = deadline > now ? deadline - now : 1;
 		}
 		err = seat_receive(seat, ns, args);
 		if (err == -ETIMEDOUT && told) {
 			kill(seat->stub->pid, SIGKILL);
 			continue;
 		}
-		if (err == -ETIMEDOUT && last)
+		if (err == -ETIMEDOUT)
 			*cause = EVENT_TIMEOUT;
 		else if (err == -EINTR)
 			*cause = EVENT_SIGNAL;
-		else if (err != -ETIMEDOUT)
+		else
 			return err;
-		else if (atomic_load(&v->kicked) == 0 &&
-		    atomic_load(&v->last->parked) == 0)
-			continue;
 		told = true;
 		proc_kick(v);
 	}
