@@ -63,7 +63,6 @@ struct proc_file {
 };
 
 struct proc_machine {
-	int32_t zygote;			/* [I] process */
 	int socket;			/* [m] to it */
 	int arena;			/* [I] */
 	uint64_t key;			/* [I] */

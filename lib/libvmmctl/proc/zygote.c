@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sched.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -60,11 +61,31 @@ static int program_open(void)
 	return ro;
 }
 
+/* vfork without a signal to the parent at the child's end.  Inline, since the
+ * child must not return from the frame that made it. */
+static inline __attribute__((always_inline)) long bare_vfork(void)
+{
+	register long r10 __asm__("r10") = 0;
+	register long r8 __asm__("r8") = 0;
+	long pid;
+
+	__asm__ volatile("syscall" : "=a"(pid)
+	    : "0"((long)SYS_clone), "D"((long)(CLONE_VM | CLONE_VFORK)),
+	    "S"(0l), "d"(0l), "r"(r10), "r"(r8) : "rcx", "r11", "memory");
+	return pid;
+}
+
+static __attribute__((noreturn)) void end(int status)
+{
+	for (;;)
+		syscall(SYS_exit, status);
+}
+
 /*
- * In the child that shares our memory until it execs: only system calls, and
- * nothing that others may see.
+ * In the grandchild that shares our memory until it execs: only system calls,
+ * and nothing that others may see.
  */
-static __attribute__((noinline, noreturn)) void child(int program, int sock)
+static __attribute__((noinline, noreturn)) void execute(int program, int sock)
 {
 	static char *const argv[] = { (char *)(uintptr_t)"vmmctl-stub", NULL };
 	static char *const envp[] = { NULL };
@@ -74,27 +95,35 @@ static __attribute__((noinline, noreturn)) void child(int program, int sock)
 
 	if (s >= 0 && p >= 0 && syscall(SYS_dup3, s, FD_SOCKET, 0) >= 0)
 		syscall(SYS_execveat, p, "", argv, envp, AT_EMPTY_PATH);
-	for (;;)
-		syscall(SYS_exit, 99);
+	end(1);
+}
+
+static __attribute__((noinline, noreturn)) void child(int program, int sock)
+{
+	long pid = bare_vfork();
+
+	if (pid == 0)
+		execute(program, sock);
+	end(pid < 0);
 }
 
 /*
- * As vfork, with no signal to the parent at the child's end: an application
- * that waits for its children does not meet ours.  Inline, since the child
- * must not return from the frame that made it.
+ * An application that waits for its children must not meet ours, nor get its
+ * SIGCHLD; but exec gives a process that signal back.  So the zygote is a
+ * grandchild, and its parent, which never execs, is gone at once.
  */
-static __attribute__((noinline)) long spawn(int program, int sock)
+static __attribute__((noinline)) int spawn(int program, int sock)
 {
-	register long r10 __asm__("r10") = 0;
-	register long r8 __asm__("r8") = 0;
-	long pid;
+	long pid = bare_vfork();
+	int status = 0;
 
-	__asm__ volatile("syscall" : "=a"(pid)
-	    : "0"((long)SYS_clone), "D"((long)(CLONE_VM | CLONE_VFORK)),
-	    "S"(0l), "d"(0l), "r"(r10), "r"(r8) : "rcx", "r11", "memory");
 	if (pid == 0)
 		child(program, sock);
-	return pid;
+	if (pid < 0)
+		return (int)pid;
+	while (waitpid((pid_t)pid, &status, __WALL) < 0 && errno == EINTR)
+		;
+	return status == 0 ? 0 : -EAGAIN;
 }
 
 static int send_message(int sock, const void *data, size_t len, int fd)
@@ -193,7 +222,6 @@ static int start_process(struct vmmctl_machine *m)
 	struct proc_machine *pm = m->backend_data;
 	int program = program_open(), sv[2], err = 0;
 	sigset_t all, old;
-	long pid;
 
 	if (program < 0)
 		return vmmctl_fail(m->v, program, "no shared-memory file for "
@@ -206,16 +234,15 @@ static int start_process(struct vmmctl_machine *m)
 	}
 	sigfillset(&all);
 	sigprocmask(SIG_SETMASK, &all, &old);
-	pid = spawn(program, sv[1]);
+	err = spawn(program, sv[1]);
 	sigprocmask(SIG_SETMASK, &old, NULL);
 	close(sv[1]);
 	close(program);
-	if (pid < 0) {
+	if (err != 0) {
 		close(sv[0]);
-		return vmmctl_fail(m->v, (int)pid, "no process can be made "
-		    "(error %ld); raise the limit (ulimit -u)", -pid);
+		return vmmctl_fail(m->v, err, "no process can be made "
+		    "(error %d); raise the limit (ulimit -u)", -err);
 	}
-	pm->zygote = (int32_t)pid;
 	pm->socket = sv[0];
 	return 0;
 }
@@ -254,13 +281,14 @@ void zygote_stop(struct vmmctl_machine *m)
 {
 	struct proc_machine *pm = m->backend_data;
 
-	if (pm->socket >= 0)
-		close(pm->socket);
-	if (pm->zygote > 0) {
-		/* It ends by the closed socket; the stubs end with it. */
-		while (waitpid(pm->zygote, NULL, __WALL) < 0 &&
-		    errno == EINTR)
+	if (pm->socket >= 0) {
+		struct pollfd p = { .fd = pm->socket, .events = POLLIN };
+
+		/* It ends when it reads the end; so do the stubs with it. */
+		shutdown(pm->socket, SHUT_WR);
+		while (poll(&p, 1, 5000) < 0 && errno == EINTR)
 			;
+		close(pm->socket);
 	}
 	if (pm->arena >= 0)
 		close(pm->arena);
