@@ -53,13 +53,20 @@ static void store(struct kv_cpu *cpu, struct vmmctl_regs *regs,
 	cpu->gs_base = regs->gs_base;
 }
 
+/* vector: what led into the stub. */
 static int syscall_event(struct kv_cpu *cpu, struct kv_entry *e,
-    struct event *ev)
+    uint32_t vector, struct event *ev)
 {
-	store(cpu, e->regs, STUB_SYSCALL);
+	store(cpu, e->regs, vector);
 	e->regs->rip = e->regs->rcx;
 	e->regs->rflags = e->regs->r11;
 	ev->type = EVENT_SYSCALL;
+	return 1;
+}
+
+static int kick_event(const struct kv_entry *e, struct event *ev)
+{
+	ev->type = e->signalled ? EVENT_SIGNAL : EVENT_KICK;
 	return 1;
 }
 
@@ -87,10 +94,8 @@ static int ring0_event(struct kv_cpu *cpu, struct kv_entry *e,
 		return resume_ring0(cpu, vector, f);
 	/* On the way in: the guest user has not run. */
 	cpu->cr3 = 0;
-	if (vector == STUB_NMI) {
-		ev->type = EVENT_KICK;
-		return 1;
-	}
+	if (vector == STUB_NMI)
+		return kick_event(e, ev);
 	/* IRETQ refused the state, SDM vol. 2A IRET. */
 	ev->type = EVENT_FAILED;
 	ev->field = "RIP";
@@ -166,17 +171,8 @@ static int db_event(struct kv_cpu *cpu, struct kv_entry *e, struct event *ev)
 	return err != 0 ? err : 1;
 }
 
-static int fault_event(struct kv_cpu *cpu, struct kv_entry *e,
-    const struct stub_frame *f, struct event *ev)
+static int fault_event(struct kv_cpu *cpu, struct event *ev)
 {
-	/* SYSCALL without its change of ring: the masked IF shows it, for
-	 * ring 3 cannot clear IF. */
-	if ((f->rflags & RFLAGS_IF) == 0) {
-		e->regs->rip = e->regs->rcx;
-		e->regs->rflags = e->regs->r11;
-		ev->type = EVENT_SYSCALL;
-		return 1;
-	}
 	ev->cr2 = cpu->plain ? cpu->run->s.regs.sregs.cr2 :
 	    scratch_of(cpu, VEC_PF)->cr2;
 	return 1;
@@ -193,6 +189,8 @@ static int timer_event(struct kv_cpu *cpu, struct kv_entry *e,
 		ev->type = EVENT_TIMEOUT;
 		return 1;
 	}
+	if (e->kicked)		/* while the stub ran */
+		return kick_event(e, ev);
 	err = kv_timer_arm(cpu, e->deadline);
 	if (err == 0)
 		kv_load(cpu, e);
@@ -211,11 +209,22 @@ static int vector_event(struct kv_cpu *cpu, struct kv_entry *e,
 		shifted.error_code = 0;
 		f = &shifted;
 	}
-	cpu->in_ring3 = false;
-	if (vector == STUB_NMI)
+	if (vector == STUB_NMI) {
 		cpu->nmi_masked = true;
+		e->kicked = true;
+	}
 	if ((f->cs & 3) == 0)
 		return ring0_event(cpu, e, vector, f, ev);
+	/*
+	 * SYSCALL without its change of ring, interrupted before the first
+	 * instruction or by its fault: the masked IF shows it, for ring 3
+	 * cannot clear IF.  Whoever kicked will ask again.
+	 */
+	if ((f->rflags & RFLAGS_IF) == 0) {
+		syscall_event(cpu, e, vector, ev);
+		e->regs->rsp = f->rsp;
+		return 1;
+	}
 	ev->type = EVENT_VECTOR;
 	ev->vector = vector;
 	ev->error_code = (uint32_t)f->error_code;
@@ -225,8 +234,7 @@ static int vector_event(struct kv_cpu *cpu, struct kv_entry *e,
 	e->regs->rflags = f->rflags;
 	switch (vector) {
 	case STUB_NMI:
-		ev->type = EVENT_KICK;
-		return 1;
+		return kick_event(e, ev);
 	case VEC_DB:
 		return db_event(cpu, e, ev);
 	case VEC_UD:
@@ -239,7 +247,7 @@ static int vector_event(struct kv_cpu *cpu, struct kv_entry *e,
 			correct(e, ev);
 		return 1;
 	case VEC_PF:
-		return fault_event(cpu, e, f, ev);
+		return fault_event(cpu, ev);
 	case STUB_TIMER:
 		return timer_event(cpu, e, ev);
 	default:
@@ -257,10 +265,8 @@ int kv_decode_port(struct kv_cpu *cpu, struct kv_entry *e, struct event *ev)
 		vector = (uint32_t)scratch_of(cpu, STUB_SYSCALL)->vector;
 	else if (port == STUB_SAVED_NMI)
 		vector = STUB_NMI;
-	if (vector == STUB_SYSCALL) {
-		cpu->in_ring3 = false;
-		return syscall_event(cpu, e, ev);
-	}
+	if (vector == STUB_SYSCALL)
+		return syscall_event(cpu, e, vector, ev);
 	if (vector < STUB_VECTORS)
 		return vector_event(cpu, e, vector, ev);
 	return kv_decode_failure(cpu, ev);

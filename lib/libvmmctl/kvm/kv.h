@@ -172,7 +172,6 @@ struct kv_cpu {
 	void *xsave;
 	/* What is loaded. */
 	uint64_t cr3, fs_base, gs_base;
-	bool in_ring3;		/* KVM_RUN ended inside the guest user */
 	bool stale;		/* ring 0 state must be set as a whole */
 	bool plain;		/* the stub is */
 	bool nmi_masked;
@@ -199,7 +198,10 @@ struct kv_entry {
 	uint64_t deadline;
 	kv_fetch *fetch;
 	void *cookie;
-	uint64_t handled;	/* out: exits that nobody hears of */
+	/* Out. */
+	uint64_t handled;	/* exits that nobody hears of */
+	bool signalled;		/* KVM_RUN was left for a signal */
+	bool kicked;		/* an NMI came */
 };
 
 /* Run until an event.  0 or -errno. */

@@ -58,7 +58,6 @@ static void load_whole(struct kv_cpu *cpu, const struct kv_entry *e)
 {
 	load_sregs(cpu, e, &cpu->ring3);
 	regs_to(&cpu->run->s.regs.regs, e->regs);
-	cpu->in_ring3 = true;
 }
 
 static void load_return(struct kv_cpu *cpu, const struct kv_entry *e)
@@ -88,7 +87,6 @@ static void load_return(struct kv_cpu *cpu, const struct kv_entry *e)
 		r->rip = va + STUB_IRETQ;
 		r->rsp = va + STUB_RETURN + offsetof(struct stub_return, rip);
 	}
-	cpu->in_ring3 = false;
 }
 
 void kv_load(struct kv_cpu *cpu, const struct kv_entry *e)
@@ -99,17 +97,9 @@ void kv_load(struct kv_cpu *cpu, const struct kv_entry *e)
 	run->kvm_valid_regs = KVM_SYNC_X86_REGS;
 	if (cpu->plain)
 		run->kvm_valid_regs |= KVM_SYNC_X86_SREGS;
-	if (cpu->vm->h->set_state) {
+	if (cpu->vm->h->set_state)
 		load_whole(cpu, e);
-	} else if (cpu->in_ring3 && !cpu->stale && !e->flush &&
-	    cpu->cr3 == e->cr3 && cpu->fs_base == e->regs->fs_base &&
-	    cpu->gs_base == e->regs->gs_base) {
-		/* A signal or a timer interrupted the guest user. */
-		regs_to(&run->s.regs.regs, e->regs);
-	} else {
-		if (cpu->in_ring3)
-			cpu->stale = true;
+	else
 		load_return(cpu, e);
-	}
 	cpu->stale = false;
 }

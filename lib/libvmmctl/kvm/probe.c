@@ -131,7 +131,8 @@ static int attempt(struct probe *p, struct event *ev)
 	p->regs.rflags = RFLAGS_FIXED | RFLAGS_IF;
 	do
 		err = kv_enter(&p->cpu, &e, ev);
-	while (err == 0 && ev->type == EVENT_SIGNAL);
+	while (err == 0 && (ev->type == EVENT_SIGNAL ||
+	    ev->type == EVENT_KICK));	/* a signal's, come late */
 	if (err != 0)
 		return vmmctl_fail(p->vm.v, err, "KVM_RUN failed: %s",
 		    strerror(-err));
