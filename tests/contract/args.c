@@ -80,6 +80,7 @@ static void machine_config(void **state)
 		.size = sizeof(good), .name = "good", .max_vcpus = 1,
 		.max_spaces = 1, .max_memory = 1 << 20,
 	};
+	const uint64_t many[VMMCTL_BRIEF_WORDS + 1] = { 0 };
 	struct vmmctl_machine_config c = good;
 	struct vmmctl_machine *m;
 
@@ -97,7 +98,13 @@ static void machine_config(void **state)
 	REFUSED(reserved, 1);
 	REFUSED(max_vcpus, r->info.max_vcpus + 1);
 	REFUSED(cpuid_count, 1);	/* and no leaves */
+	REFUSED(brief_words, 1);	/* and no words */
+	REFUSED(reserved2, 1);
 #undef REFUSED
+	c = good;
+	c.brief = many;
+	c.brief_words = VMMCTL_BRIEF_WORDS + 1;
+	expect_rc(r, vmmctl_machine_create(r->v, &c, &m), -EINVAL);
 	c = good;
 	memset(c.name, 'x', sizeof(c.name));
 	expect_rc(r, vmmctl_machine_create(r->v, &c, &m), -EINVAL);

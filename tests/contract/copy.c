@@ -281,7 +281,7 @@ static void owner_and_guest_add(void **state)
 	enum { N = 100000 };
 	struct rig *r = *state;
 	uint64_t expected = 0, sum;
-	struct runner t;
+	static struct runner t;
 
 	rig_untraced(r);
 	rig_load(r, BLOB(c_add));

@@ -154,38 +154,25 @@ static void the_same_in_steps(void **state)
 	assert_true(got.steps > 5000);
 }
 
-static void *kick_away(void *cookie)
-{
-	struct runner *t = cookie;
-
-	while (!t->done) {
-		vmmctl_vcpu_kick(t->cpu);
-		for (volatile unsigned i = 0; i < 20000; i++)
-			;
-	}
-	return NULL;
-}
-
 static void the_same_under_kicks(void **state)
 {
 	struct rig *r = *state;
-	struct runner t = { .cpu = r->cpu };
+	static struct kicker k;
 	struct results got = { .n = 0 };
 	uint64_t end = now_ns() + 5000000000u;
-	pthread_t thread;
 
 	rig_untraced(r);
 	rig_load(r, BLOB(work));
 	load(r, r->c, 4000, 0);
-	assert_int_equal(pthread_create(&thread, NULL, kick_away, &t), 0);
+	kicker_start(&k, r, ~0ull, 20000);
 	do {
 		/* However slow the host is, it comes to an end. */
 		if (now_ns() > end)
-			t.done = true;
+			kicker_stop(&k);
 		rig_run(r);
+		k.exits++;
 	} while (handle(&got, r->s, r->c, &r->x));
-	t.done = true;
-	pthread_join(thread, NULL);
+	kicker_stop(&k);
 	expect_results(&got, 4000);
 	rig_say("cut %u times", got.cuts);
 }
@@ -224,8 +211,8 @@ static bool on_exit_of(struct runner *t)
 static void four_beside_each_other(void **state)
 {
 	struct rig *r = *state;
-	struct neighbour n[4];
-	struct runner t[4];
+	static struct neighbour n[4];
+	static struct runner t[4];
 
 	rig_untraced(r);
 	rig_load(r, BLOB(work));

@@ -123,6 +123,11 @@ static void syscall_numbers(void **state)
 		rig_run(r);
 		expect_syscall(r);
 		after_syscall(&want, CODE + 2);
+		/* A brief exit has the number's 32 bits. */
+		if (r->was_brief && want.rax > UINT32_MAX) {
+			want.rax = (uint32_t)want.rax;
+			rig_untraced(r);
+		}
 		expect_regs(r, &want);
 	}
 }

@@ -60,6 +60,18 @@ static void print_sentence(struct rig *r)
 	printf("# vmmctl_error: \"%s\"\n", why);
 }
 
+int rig_enter(struct vmmctl_vcpu *cpu, struct vmmctl_context *c,
+    struct vmmctl_exit *x)
+{
+	int rc = vmmctl_vcpu_run(cpu, c, x);
+
+	if (rc == 0 && x->brief != 0) {
+		rc = vmmctl_context_fetch(c);
+		x->brief = 0;
+	}
+	return rc;
+}
+
 void rig_run_on(struct rig *r, struct vmmctl_vcpu *cpu,
     struct vmmctl_context *c, struct vmmctl_exit *x)
 {
@@ -67,6 +79,10 @@ void rig_run_on(struct rig *r, struct vmmctl_vcpu *cpu,
 
 	memset(x, 0xee, sizeof(*x));
 	rc = vmmctl_vcpu_run(cpu, c, x);
+	r->was_brief = rc == 0 && x->brief != 0;
+	if (r->was_brief)
+		rc = vmmctl_context_fetch(c);
+	x->brief = 0;
 	if (rc != 0)
 		print_sentence(r);
 	assert_int_equal(rc, 0);
@@ -124,7 +140,8 @@ void expect_exit_(struct rig *r, const struct vmmctl_exit *got,
 	    (nomem || got->present == want->present) &&
 	    got->access == want->access && got->budget == want->budget &&
 	    got->addr == want->addr && got->gpa == want->gpa &&
-	    got->dr6 == want->dr6 && same_failure(got, want))
+	    got->dr6 == want->dr6 && got->brief == want->brief &&
+	    got->reserved == 0 && same_failure(got, want))
 		return;
 	print_exit(stdout, "# expected ", want);
 	print_exit(stdout, "#      got ", got);

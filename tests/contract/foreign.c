@@ -103,6 +103,7 @@ void foreign_find(struct rig *r, struct foreign *f)
 {
 	find_pages(r, f);
 	find_code(r, f);
+	rig_load(r, BLOB(x_syscall));
 }
 
 void foreign_begin(struct rig *r, struct foreign *f)
@@ -133,7 +134,7 @@ void attempt(struct rig *r)
 	int rc;
 
 	expect_rc(r, vmmctl_vcpu_set_budget(r->cpu, 50000000, 0), 0);
-	rc = vmmctl_vcpu_run(r->cpu, r->c, &r->x);
+	rc = rig_enter(r->cpu, r->c, &r->x);
 	if (rc != 0) {
 		char why[256] = "";
 
@@ -252,12 +253,11 @@ bool is_known(const struct foreign *f, uint64_t value)
 static bool always(struct runner *t)
 {
 	(void)t;
-	return !atomic_load((_Atomic bool *)t->cookie);
+	return true;
 }
 
-/* Starts a guest on a vCPU of its own that works on the foreign pages. */
 void start_on_foreign(struct runner *t, struct rig *r,
-    const struct foreign *f, struct blob b, _Atomic bool *stop)
+    const struct foreign *f, struct blob b)
 {
 	struct vmmctl_regs *regs;
 	const struct procs_map *m = NULL;
@@ -269,7 +269,6 @@ void start_on_foreign(struct runner *t, struct rig *r,
 		rig_skip(r, "no foreign page is writable");
 	runner_init(t, r, NULL, NULL);
 	t->on_exit = always;
-	t->cookie = stop;
 	memcpy(rig_gpa(r, CODE_GPA + 0x4000), b.start,
 	    (size_t)(b.end - b.start));
 	regs = vmmctl_context_regs(t->c);
@@ -280,14 +279,4 @@ void start_on_foreign(struct runner *t, struct rig *r,
 	regs->r8 = (m->end - m->start) / 8;
 	regs->r10 = TABLE;
 	runner_start(t);
-}
-
-void stop_runner(struct runner *t, _Atomic bool *stop)
-{
-	*stop = true;
-	for (unsigned i = 0; i < 2000 && !t->done; i++) {
-		vmmctl_vcpu_kick(t->cpu);
-		sleep_us(1000);
-	}
-	pthread_join(t->thread, NULL);
 }

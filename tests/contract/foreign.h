@@ -53,7 +53,6 @@ void try_key(struct rig *r, const struct foreign *f, uint64_t value);
 bool is_known(const struct foreign *f, uint64_t value);
 /* A guest on a vCPU of its own that works on the writable foreign pages. */
 void start_on_foreign(struct runner *t, struct rig *r,
-    const struct foreign *f, struct blob b, _Atomic bool *stop);
-void stop_runner(struct runner *t, _Atomic bool *stop);
+    const struct foreign *f, struct blob b);
 
 #endif

@@ -16,6 +16,7 @@
 
 static char backend[64];
 static char backend_path[64];
+static bool brief;	/* all system calls may be brief */
 static const char *volatile running;
 
 const char *backend_name(void)
@@ -40,13 +41,15 @@ static void hung(int sig)
 	_exit(3);
 }
 
-/* "…/proc-ptrace/exits" names "proc:ptrace". */
+/* ".../proc-ptrace/exits" names "proc:ptrace". */
 static void choose_backend(const char *argv0)
 {
 	static const char *const known[] = { "vmm", "kvm", "proc",
-	    "proc-ptrace", "proc-seccomp" };
+	    "proc-brief", "proc-ptrace" };
+	static const char suffix[] = "-brief";
 	const char *env = getenv("VMMCTL_BACKEND"), *slash, *dir;
 	size_t len = 0;
+	char *end;
 
 	slash = strrchr(argv0, '/');
 	dir = slash;
@@ -62,6 +65,11 @@ static void choose_backend(const char *argv0)
 		env = "";
 	snprintf(backend, sizeof(backend), "%s", env);
 	snprintf(backend_path, sizeof(backend_path), "%s", env);
+	end = strstr(backend, suffix);
+	if (end != NULL) {
+		brief = true;
+		*end = '\0';
+	}
 	for (char *p = backend; *p != '\0'; p++)
 		if (*p == '-')
 			*p = ':';
@@ -181,6 +189,13 @@ struct vmmctl_context *rig_context(struct rig *r, struct vmmctl_space *s)
 
 int rig_setup(void **state)
 {
+	static const uint64_t all[VMMCTL_BRIEF_WORDS] = { ~0ull, ~0ull, ~0ull,
+	    ~0ull, ~0ull, ~0ull, ~0ull, ~0ull };
+	const struct vmmctl_machine_config config = {
+		.size = sizeof(config), .name = "contract",
+		.brief = brief ? all : NULL,
+		.brief_words = brief ? VMMCTL_BRIEF_WORDS : 0,
+	};
 	struct rig *r = rig_open(*state);
 
 	if (r == NULL)
@@ -196,7 +211,7 @@ int rig_setup(void **state)
 	r->seen = malloc(MEM_SIZE);
 	if (r->seen == NULL)
 		return -1;
-	expect_rc(r, vmmctl_machine_create(r->v, NULL, &r->m), 0);
+	expect_rc(r, vmmctl_machine_create(r->v, &config, &r->m), 0);
 	expect_rc(r, vmmctl_memory_map(r->m, GPA, MEM_SIZE, r->fd, 0,
 	    VMMCTL_PROT_RWX), 0);
 	r->s = rig_space(r);
@@ -206,10 +221,22 @@ int rig_setup(void **state)
 	return 0;
 }
 
+void rig_at_end(struct rig *r, void (*f)(void *cookie), void *cookie)
+{
+	assert_in_range(r->nends, 0, 31);
+	r->at_end[r->nends].f = f;
+	r->at_end[r->nends].cookie = cookie;
+	r->nends++;
+}
+
 int rig_teardown(void **state)
 {
 	struct rig *r = *state;
 
+	while (r->nends > 0) {
+		r->nends--;
+		r->at_end[r->nends].f(r->at_end[r->nends].cookie);
+	}
 	if (r->trace != NULL) {
 		uint64_t sum = 14695981039346656037ull;
 

@@ -62,11 +62,17 @@ struct rig {
 	struct vmmctl_vcpu *cpu;
 	struct vmmctl_regs *regs;	/* of c */
 	struct vmmctl_exit x;		/* the last one */
+	bool was_brief;			/* the last of rig_run */
 	int fd;
 	uint8_t *mem;			/* the owner's view of the memory */
 	uint8_t *seen;			/* the memory as rig_snapshot saw it */
 	FILE *trace;
 	char trace_path[512];
+	struct {
+		void (*f)(void *cookie);
+		void *cookie;
+	} at_end[32];
+	unsigned nends;
 };
 
 /* The backend that this process tests, as vmmctl_open() takes it. */
@@ -78,6 +84,13 @@ int rig_setup(void **state);
 int rig_teardown(void **state);
 /* The same without machine: state is a rig with v and info only. */
 int rig_setup_open(void **state);
+
+/*
+ * Called before the rig is taken down, last first, also when the test fails
+ * on the way: what still runs then must be stopped, and must not lie on the
+ * test's stack.
+ */
+void rig_at_end(struct rig *r, void (*f)(void *cookie), void *cookie);
 
 /* Copies the blob to CODE and gives every register a value of its own. */
 void rig_load(struct rig *r, struct blob b);
@@ -93,6 +106,12 @@ uint8_t *rig_gpa(struct rig *r, uint64_t gpa);
 void rig_map(struct rig *r, uint64_t gva, uint64_t gpa, uint32_t prot);
 void rig_unmap(struct rig *r, uint64_t gva, uint64_t len);
 
+/*
+ * vmmctl_vcpu_run(), and when the exit is brief also what that leaves out: a
+ * test finds the same registers whether a backend is brief or not.
+ */
+int rig_enter(struct vmmctl_vcpu *cpu, struct vmmctl_context *c,
+    struct vmmctl_exit *x);
 /* Run until an exit; anything but 0 fails the test. */
 void rig_run(struct rig *r);
 void rig_run_on(struct rig *r, struct vmmctl_vcpu *cpu,

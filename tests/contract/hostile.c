@@ -257,7 +257,7 @@ static void to_32_bit_code_and_back(void **state)
 static void kicked_out_of_32_bit_code(void **state)
 {
 	struct rig *r = *state;
-	struct runner t;
+	static struct runner t;
 
 	arm(r);
 	load32(r, BLOB(x32_spin));
@@ -444,7 +444,7 @@ static void random_code(void **state)
 		r->regs->rsi = DATA + 0x2000;
 		r->regs->rax = seed % 512;
 		vmmctl_vcpu_set_budget(r->cpu, 20000000, 0);
-		rc = vmmctl_vcpu_run(r->cpu, r->c, &r->x);
+		rc = rig_enter(r->cpu, r->c, &r->x);
 		if (rc != 0)
 			rig_say("round %llu: run returns %d",
 			    (unsigned long long)i, rc);

@@ -138,9 +138,8 @@ static void scribbling_over_another_vcpu(void **state)
 	const uint64_t rounds = rig_scale(r, 2000, 200, 300);
 	struct vmmctl_space *other = rig_space(r);
 	struct vmmctl_context *safe = rig_context(r, other);
-	_Atomic bool flag = false;
 	struct foreign f;
-	struct runner t;
+	static struct runner t;
 	uint64_t kinds[VMMCTL_EXIT_FAILED + 1] = { 0 };
 
 	foreign_begin(r, &f);
@@ -150,7 +149,7 @@ static void scribbling_over_another_vcpu(void **state)
 	runner_join(&t);
 	rig_run(r);
 	foreign_find(r, &f);
-	start_on_foreign(&t, r, &f, BLOB(x_scribble), &flag);
+	start_on_foreign(&t, r, &f, BLOB(x_scribble));
 	for (uint64_t i = 0; i < rounds; i++) {
 		struct vmmctl_exit x;
 
@@ -164,7 +163,7 @@ static void scribbling_over_another_vcpu(void **state)
 			assert_int_equal(x.kind, VMMCTL_EXIT_SYSCALL);
 		}
 	}
-	stop_runner(&t, &flag);
+	runner_stop(&t);
 	rig_say("%llu runs: %llu SYSCALL, %llu FAILED, %llu out of time",
 	    (unsigned long long)rounds,
 	    (unsigned long long)kinds[VMMCTL_EXIT_SYSCALL],

@@ -91,9 +91,8 @@ static void looking_at_another_vcpu(void **state)
 	struct rig *r = *state;
 	const uint64_t rounds = rig_scale(r, 200, 20, 300);
 	uint64_t table[8192];
-	_Atomic bool flag = false;
 	struct foreign f;
-	struct runner t;
+	static struct runner t;
 	unsigned tried = 0;
 	volatile uint64_t *passes;
 
@@ -105,7 +104,7 @@ static void looking_at_another_vcpu(void **state)
 	runner_join(&t);
 	rig_run(r);
 	foreign_find(r, &f);
-	start_on_foreign(&t, r, &f, BLOB(x_hunt), &flag);
+	start_on_foreign(&t, r, &f, BLOB(x_hunt));
 	passes = (volatile uint64_t *)(void *)rig_gpa(r,
 	    DATA_GPA + 0xf000 + 8);
 	wait_change(passes, 0);
@@ -124,11 +123,11 @@ static void looking_at_another_vcpu(void **state)
 		if (i % 4 != 0)
 			regs->rflags |= TF;
 		for (unsigned n = 0; n < 4; n++)
-			assert_int_equal(vmmctl_vcpu_run(cpu, c, &x), 0);
+			assert_int_equal(rig_enter(cpu, c, &x), 0);
 		vmmctl_context_destroy(c);
 		vmmctl_vcpu_destroy(cpu);
 	}
-	stop_runner(&t, &flag);
+	runner_stop(&t);
 	rig_say("%llu passes over the other vCPUs' pages in %llu rounds",
 	    (unsigned long long)*passes, (unsigned long long)rounds);
 	memcpy(table, rig_gpa(r, TABLE_GPA), sizeof(table));

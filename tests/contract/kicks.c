@@ -58,7 +58,7 @@ static void kick_is_of_the_vcpu(void **state)
 static void kick_ends_a_run_without_exits(void **state)
 {
 	struct rig *r = *state;
-	struct runner t;
+	static struct runner t;
 	uint64_t worst = 0;
 	unsigned moved = 0;
 
@@ -89,32 +89,6 @@ static void kick_ends_a_run_without_exits(void **state)
 
 /* ---- storms ------------------------------------------------------------ */
 
-struct storm {
-	struct vmmctl_vcpu *cpu;
-	uint64_t kicks;
-	_Atomic uint64_t kicked;	/* so far */
-	_Atomic uint64_t exits;		/* of the vCPU, kicks or not */
-	_Atomic bool stop;
-};
-
-/* Kicks of a vCPU that does not run are cheap: let it run in between. */
-#define VOLLEY	500u
-
-static void *kick_away(void *cookie)
-{
-	struct storm *s = cookie;
-
-	for (uint64_t i = 0; i < s->kicks && !s->stop; i++) {
-		uint64_t exits = s->exits;
-
-		vmmctl_vcpu_kick(s->cpu);
-		s->kicked++;
-		while (i % VOLLEY == 0 && s->exits == exits && !s->stop)
-			sched_yield();
-	}
-	return NULL;
-}
-
 /*
  * The guest counts its system calls in RBX.  Every exit is either the next
  * call or a kick, with the registers that belong there.
@@ -122,17 +96,17 @@ static void *kick_away(void *cookie)
 static void a_million_kicks(void **state)
 {
 	struct rig *r = *state;
-	struct storm s = { .cpu = r->cpu, .kicks = 1000000 };
-	uint64_t calls = 0, kicked = 0, end = now_ns() + 15000000000u;
-	pthread_t thread;
+	static struct kicker k;
+	const uint64_t kicks = 1000000, end = now_ns() + 15000000000u;
+	uint64_t calls = 0, kicked = 0;
 
 	rig_untraced(r);
 	rig_load(r, BLOB(c_calls));
 	r->regs->rbx = 0;
-	assert_int_equal(pthread_create(&thread, NULL, kick_away, &s), 0);
-	while (s.kicked < s.kicks && now_ns() < end) {
-		assert_int_equal(vmmctl_vcpu_run(r->cpu, r->c, &r->x), 0);
-		s.exits++;
+	kicker_start(&k, r, kicks, 0);
+	while (k.kicked < kicks && now_ns() < end) {
+		assert_int_equal(rig_enter(r->cpu, r->c, &r->x), 0);
+		k.exits++;
 		if (r->x.kind == VMMCTL_EXIT_KICKED) {
 			expect_kicked(r);
 			kicked++;
@@ -146,8 +120,7 @@ static void a_million_kicks(void **state)
 		assert_int_equal(r->regs->rcx, CODE + MARK(c_calls, after));
 		assert_int_equal(r->regs->r11 & ~0xffull, RFLAGS & ~0xffull);
 	}
-	s.stop = true;
-	pthread_join(thread, NULL);
+	kicker_stop(&k);
 	/* The last kick came after the last run or ended it: once at most. */
 	vmmctl_vcpu_kick(r->cpu);
 	rig_run(r);
@@ -157,10 +130,10 @@ static void a_million_kicks(void **state)
 		expect_syscall(r);
 	}
 	rig_say("%llu kicks, %llu of them ended a run beside %llu system "
-	    "calls", (unsigned long long)s.kicked, (unsigned long long)kicked,
+	    "calls", (unsigned long long)k.kicked, (unsigned long long)kicked,
 	    (unsigned long long)calls);
 	assert_true(kicked >= 1);
-	assert_true(kicked <= s.kicked);
+	assert_true(kicked <= k.kicked);
 	assert_true(calls >= 1);
 }
 
@@ -168,17 +141,19 @@ struct shake {
 	struct vmmctl_vcpu *cpu;
 	uint64_t rounds, end;		/* end: when it is enough, too */
 	_Atomic uint64_t sent, seen;
-	_Atomic bool done;
+	_Atomic bool done, stop;
+	pthread_t thread;
 };
 
 static void *shake_hands(void *cookie)
 {
 	struct shake *s = cookie;
 
-	for (uint64_t i = 0; i < s->rounds && now_ns() < s->end; i++) {
+	for (uint64_t i = 0; i < s->rounds && now_ns() < s->end &&
+	    !s->stop; i++) {
 		s->sent++;
 		vmmctl_vcpu_kick(s->cpu);
-		while (s->seen <= i)
+		while (s->seen <= i && !s->stop)
 			sched_yield();
 		/* Now inside the run, now outside of it, now between. */
 		for (volatile unsigned w = 0; w < i * 37 % 5000; w++)
@@ -188,20 +163,30 @@ static void *shake_hands(void *cookie)
 	return NULL;
 }
 
+static void end_shaking(void *cookie)
+{
+	struct shake *s = cookie;
+
+	s->stop = true;
+	if (s->cpu != NULL)
+		pthread_join(s->thread, NULL);
+}
+
 /* One kick, one KICKED: none lost (it would hang), none doubled. */
 static void every_kick_is_answered_once(void **state)
 {
 	struct rig *r = *state;
-	struct shake s = { .cpu = r->cpu, .rounds = 50000,
-	    .end = now_ns() + 4000000000u };
+	static struct shake s;
 	uint64_t answered = 0;
-	pthread_t thread;
 
 	rig_untraced(r);
 	rig_load(r, BLOB(c_calls));
-	assert_int_equal(pthread_create(&thread, NULL, shake_hands, &s), 0);
+	s = (struct shake){ .cpu = r->cpu, .rounds = 50000,
+	    .end = now_ns() + 4000000000u };
+	assert_int_equal(pthread_create(&s.thread, NULL, shake_hands, &s), 0);
+	rig_at_end(r, end_shaking, &s);
 	while (!s.done) {
-		assert_int_equal(vmmctl_vcpu_run(r->cpu, r->c, &r->x), 0);
+		assert_int_equal(rig_enter(r->cpu, r->c, &r->x), 0);
 		if (r->x.kind == VMMCTL_EXIT_KICKED) {
 			answered++;
 			assert_int_equal(answered, s.sent);
@@ -210,7 +195,8 @@ static void every_kick_is_answered_once(void **state)
 			expect_syscall(r);
 		}
 	}
-	pthread_join(thread, NULL);
+	pthread_join(s.thread, NULL);
+	s.cpu = NULL;
 	assert_int_equal(answered, s.sent);
 	for (unsigned i = 0; i < 100; i++) {
 		rig_run(r);
@@ -225,26 +211,24 @@ static void kicks_disturb_nothing(void **state)
 {
 	struct rig *r = *state;
 	const uint64_t end = now_ns() + 4000000000u;
-	struct storm s = { .cpu = r->cpu, .kicks = ~0ull };
+	static struct kicker k;
 	uint64_t runs = 0;
-	pthread_t thread;
 
 	rig_untraced(r);
 	rig_load(r, BLOB(c_work));
 	r->regs->rbx = 0;
 	r->regs->rdx = 0;
 	r->regs->rsi = DATA;
-	assert_int_equal(pthread_create(&thread, NULL, kick_away, &s), 0);
+	kicker_start(&k, r, ~0ull, 0);
 	while (runs < 20000 && now_ns() < end) {
 		runs++;
-		assert_int_equal(vmmctl_vcpu_run(r->cpu, r->c, &r->x), 0);
-		s.exits++;
+		assert_int_equal(rig_enter(r->cpu, r->c, &r->x), 0);
+		k.exits++;
 		expect_kicked(r);
 		assert_in_range(r->regs->rbx - r->regs->rdx, 0, 1);
 		assert_in_range(RSP - r->regs->rsp, 0, 8);
 	}
-	s.stop = true;
-	pthread_join(thread, NULL);
+	kicker_stop(&k);
 	rig_say("%llu runs cut by kicks", (unsigned long long)runs);
 }
 
@@ -282,7 +266,7 @@ static void with_timer(struct rig *r, int flags, bool kick)
 
 		r->regs->rip = CODE;
 		timer_settime(timer, 0, &soon, NULL);
-		assert_int_equal(vmmctl_vcpu_run(r->cpu, r->c, &r->x), 0);
+		assert_int_equal(rig_enter(r->cpu, r->c, &r->x), 0);
 		timer_settime(timer, 0, &off, NULL);
 		expect_kicked(r);
 		assert_true(signals > before);

@@ -59,6 +59,7 @@ static int child_calls(struct rig *r)
 	CHECK(6, vmmctl_context_set_step(r->c, 1) == -ECHILD &&
 	    vmmctl_context_set_policy(r->c, 3, 0) == -ECHILD &&
 	    vmmctl_context_get_xsave(r->c, why, 576) == -ECHILD &&
+	    vmmctl_context_fetch(r->c) == -ECHILD &&
 	    vmmctl_vcpu_set_budget(r->cpu, 0, 0) == -ECHILD);
 	vmmctl_vcpu_kick(r->cpu);
 	vmmctl_context_destroy(r->c);
@@ -143,7 +144,7 @@ static void fork_child_opens_its_own(void **state)
 static void fork_under_a_running_vcpu(void **state)
 {
 	struct rig *r = *state;
-	struct runner t;
+	static struct runner t;
 
 	rig_untraced(r);
 	rig_load(r, BLOB(c_spin));

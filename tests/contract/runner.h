@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A thread that runs one context on one vCPU until it is told to stop, or
- * until an exit that the test did not ask for.
+ * until an exit that the test did not ask for.  on_exit may find the exit
+ * brief, as callers in earnest do; after runner_join all registers are there.
  */
 #ifndef TESTS_CONTRACT_RUNNER_H
 #define TESTS_CONTRACT_RUNNER_H
@@ -21,15 +22,39 @@ struct runner {
 	struct vmmctl_exit x;		/* the last exit */
 	int rc;				/* of the last run */
 	_Atomic uint64_t exits;
-	_Atomic bool done;
+	_Atomic bool started, stop, done;
 	pthread_t thread;
 };
 
-/* cpu NULL: a vCPU of its own; c NULL: a context of its own in r->s. */
+/*
+ * *t is static: a test that fails leaves its stack before its threads have
+ * ended.  cpu NULL: a vCPU of its own; c NULL: a context of its own in r->s.
+ */
 void runner_init(struct runner *t, struct rig *r, struct vmmctl_vcpu *cpu,
     struct vmmctl_context *c);
 void runner_start(struct runner *t);
 void runner_join(struct runner *t);
+/* Whatever it does: no more exits are handled, the thread ends. */
+void runner_stop(struct runner *t);
+
+/*
+ * A thread that kicks a vCPU.  Kicks of one that does not run are cheap: after
+ * each volley it waits for exits to go up, which the test counts there.
+ */
+#define VOLLEY	500u
+struct kicker {
+	struct vmmctl_vcpu *cpu;
+	uint64_t kicks;			/* to do */
+	unsigned pause;			/* loops between two */
+	_Atomic uint64_t kicked, exits;
+	_Atomic bool started, stop;
+	pthread_t thread;
+};
+
+/* *k is static, as above. */
+void kicker_start(struct kicker *k, struct rig *r, uint64_t kicks,
+    unsigned pause);
+void kicker_stop(struct kicker *k);
 
 static inline uint64_t now_ns(void)
 {

@@ -15,7 +15,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static const char *const backends[] = { "proc", "proc-ptrace", "kvm", "vmm" };
+static const char *const backends[] = { "proc", "proc-brief",
+    "proc-ptrace", "kvm", "vmm" };
 #define BACKENDS	(sizeof(backends) / sizeof(backends[0]))
 
 static char here[PATH_MAX];	/* where the programs are */
@@ -147,6 +148,8 @@ static unsigned count_usable(void)
 		struct vmmctl *v;
 
 		snprintf(name, sizeof(name), "%s", backends[i]);
+		if (strcmp(name, "proc-brief") == 0)
+			name[4] = '\0';
 		if (strchr(name, '-') != NULL)
 			*strchr(name, '-') = ':';
 		if (vmmctl_open(name, &v, why, sizeof(why)) != 0) {

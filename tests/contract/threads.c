@@ -30,7 +30,7 @@ static bool go_on_after_a_kick(struct runner *t)
 static void add_together(struct rig *r, struct blob b, unsigned n,
     uint64_t count)
 {
-	struct runner t[8];
+	static struct runner t[8];
 
 	rig_load(r, b);
 	for (unsigned i = 0; i < n; i++) {
@@ -77,7 +77,7 @@ static void eight_vcpus_in_one_space(void **state)
 static void each_vcpu_in_its_own_space(void **state)
 {
 	struct rig *r = *state;
-	struct runner t[4];
+	static struct runner t[4];
 
 	rig_untraced(r);
 	rig_load(r, BLOB(c_add));
@@ -158,7 +158,7 @@ static void take_away(struct rig *r, const struct take *how)
 	const uint64_t rounds = rig_scale(r, 200, 5, 200);
 	volatile uint64_t *p = word(r, FREE_GPA);
 	uint64_t longest = 0;
-	struct runner t;
+	static struct runner t;
 
 	rig_untraced(r);
 	rig_load(r, BLOB(c_write));
@@ -224,7 +224,7 @@ static void remap_under_a_running_vcpu(void **state)
 {
 	struct rig *r = *state;
 	const uint64_t rounds = rig_scale(r, 300, 10, 200);
-	struct runner t;
+	static struct runner t;
 
 	rig_untraced(r);
 	rig_load(r, BLOB(c_write));
@@ -258,7 +258,7 @@ static void changes_elsewhere_are_not_seen(void **state)
 	const uint64_t rounds = rig_scale(r, 300, 10, 200);
 	volatile uint64_t *p = word(r, FREE_GPA);
 	struct vmmctl_space *other = rig_space(r);
-	struct runner t;
+	static struct runner t;
 
 	rig_untraced(r);
 	rig_load(r, BLOB(c_write));
@@ -286,7 +286,7 @@ static void changes_elsewhere_are_not_seen(void **state)
 static void map_under_a_running_vcpu(void **state)
 {
 	struct rig *r = *state;
-	struct runner t;
+	static struct runner t;
 
 	rig_untraced(r);
 	rig_load(r, BLOB(c_look));
@@ -317,8 +317,8 @@ static bool call_again(struct runner *t)
 static void vcpu_moves_between_threads(void **state)
 {
 	struct rig *r = *state;
-	struct runner t;
-	unsigned left;
+	static struct runner t;
+	static unsigned left;
 
 	rig_load(r, BLOB(c_look));
 	r->regs->rbx = DATA;
@@ -372,7 +372,7 @@ static void what_runs_is_busy(void **state)
 	struct vmmctl_vcpu *second;
 	struct vmmctl_context *other = rig_context(r, r->s);
 	struct vmmctl_exit x;
-	struct runner t;
+	static struct runner t;
 
 	rig_untraced(r);
 	expect_rc(r, vmmctl_vcpu_create(r->m, &second), 0);
