@@ -26,7 +26,9 @@
 
 #define RFLAGS_TF	(1ull << 8)
 #define RFLAGS_IF	(1ull << 9)
+#define RFLAGS_NT	(1ull << 14)
 #define RFLAGS_RF	(1ull << 16)
+#define RFLAGS_ID	(1ull << 21)
 #define RFLAGS_FIXED	0x2ull
 /* CF PF AF ZF SF TF IF DF OF NT RF AC ID: what ring 3 may have. */
 #define RFLAGS_USER	(0x254dd5ull | RFLAGS_TF | RFLAGS_IF)

@@ -4,6 +4,7 @@
  */
 #include "../machine.h"
 #include "../os.h"
+#include "host.h"
 #include "proc.h"
 
 #include <cpuid.h>
@@ -118,6 +119,7 @@ static int proc_open(struct vmmctl *v, const char *option)
 		return vmmctl_fail(v, -ENOMEM, "no memory for the backend");
 	p->variant = variant;
 	p->notif_sync = kernel_at_least(6, 6);
+	p->int1_before = host_int1_is_before();
 	v->backend_data = p;
 	strcpy(info->variant, variant->name);
 	if (filters_trap())

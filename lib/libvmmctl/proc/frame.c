@@ -163,6 +163,9 @@ void frame_store(struct proc_seat *seat, const struct vmmctl_regs *r)
 	g[REG_RIP] = r->rip;
 	g[REG_EFL] = r->rflags;
 	g[REG_CSGSFS] = USER_CS | USER_SS << 48;
+	/* Returning from a signal leaves these as they are. */
+	seat->ops->flags = RFLAGS_FIXED | RFLAGS_IF |
+	    (r->rflags & (RFLAGS_NT | RFLAGS_ID));
 	seat->ops->fs_base = r->fs_base;
 	seat->ops->gs_base = r->gs_base;
 }
@@ -264,6 +267,8 @@ void signal_event(const struct stub_signal *s, struct vmmctl_regs *r,
 		} else {
 			vector(ev, VEC_DB, 0, 0);
 			ev->dr6 = code == TRAP_TRACE ? VMMCTL_DR6_BS : 0;
+			if (code == TRAP_BRKPT && s->int1_before)
+				r->rip++;
 		}
 		break;
 	case SIGSEGV:
@@ -298,7 +303,9 @@ void frame_event(struct proc_seat *seat, struct vmmctl_regs *r, int sig,
     struct event *ev)
 {
 	const uint64_t *g = ucontext(seat)->gregs;
+	const struct proc *p = seat->stub->m->v->backend_data;
 	const struct stub_signal s = { .sig = sig,
+	    .int1_before = p->int1_before,
 	    .info = seat->frame + seat->info, .cs = g[REG_CSGSFS] & 0xffff,
 	    .trap = g[REG_TRAPNO], .error = g[REG_ERR], .cr2 = g[REG_CR2] };
 

@@ -54,6 +54,7 @@ extern const struct proc_variant proc_ptrace;
 struct proc {
 	const struct proc_variant *variant;
 	bool notif_sync;	/* the kernel has SYNC_WAKE_UP (6.6) */
+	bool int1_before;	/* the host leaves RIP at INT1 */
 };
 
 /* A descriptor that the zygote has for a backing. */
@@ -182,6 +183,7 @@ struct stub_signal {
 	int sig;
 	const uint8_t *info;		/* siginfo */
 	uint64_t cs, trap, error, cr2;
+	bool int1_before;		/* a fact of the host */
 };
 
 /* EVENT_KICK when it says nothing of the guest. */

@@ -227,7 +227,9 @@ static int answered(struct proc_seat *seat, struct vmmctl_regs *r,
 {
 	struct stub_trace *t = seat->trace;
 	struct user_regs_struct u;
-	struct stub_signal s = { .info = t->info, .trap = t->trap,
+	const struct proc *p = seat->stub->m->v->backend_data;
+	struct stub_signal s = { .info = t->info,
+	    .int1_before = p->int1_before, .trap = t->trap,
 	    .error = (uint32_t)t->error, .cr2 = t->cr2 };
 	int32_t sig;
 

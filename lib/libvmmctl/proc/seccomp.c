@@ -309,7 +309,10 @@ static int flush(struct proc_seat *seat)
 	if (err != 0)
 		return err;
 	seat->ops->count = 0;
-	return frame_disarm(seat) && args[0] == REPORT_DONE ? 0 : -ENOMEM;
+	/* The handler always uses the key: something else has answered. */
+	if (!frame_disarm(seat))
+		return -ESRCH;
+	return args[0] == REPORT_DONE ? 0 : -ENOMEM;
 }
 
 /*
@@ -416,9 +419,12 @@ static int enter(struct vmmctl_vcpu *v, struct vmmctl_context *c,
 		err = wait_exit(v, seat, deadline, args, &cause);
 	if (err != 0)
 		return err;
-	if (seat->armed && (!frame_disarm(seat) ||
-	    (!seat->in_call && args[0] == REPORT_ERROR)))
-		return -EAGAIN;
+	if (seat->armed) {
+		if (!frame_disarm(seat))
+			return -ESRCH;
+		if (!seat->in_call && args[0] == REPORT_ERROR)
+			return -EAGAIN;
+	}
 	if (seat->in_call) {
 		load_call(c, seat, args, ev);
 		return 0;

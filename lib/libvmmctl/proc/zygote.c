@@ -3,6 +3,7 @@
  * zygote.c - the owner's side of the zygote: starting it, asking it, ending
  * it.  The program is in stub/, embedded.
  */
+#include "host.h"
 #include "proc.h"
 
 #include <errno.h>
@@ -59,20 +60,6 @@ static int program_open(void)
 		ro = -errno;
 	close(fd);
 	return ro;
-}
-
-/* vfork without a signal to the parent at the child's end.  Inline, since the
- * child must not return from the frame that made it. */
-static inline __attribute__((always_inline)) long bare_vfork(void)
-{
-	register long r10 __asm__("r10") = 0;
-	register long r8 __asm__("r8") = 0;
-	long pid;
-
-	__asm__ volatile("syscall" : "=a"(pid)
-	    : "0"((long)SYS_clone), "D"((long)(CLONE_VM | CLONE_VFORK)),
-	    "S"(0l), "d"(0l), "r"(r10), "r"(r8) : "rcx", "r11", "memory");
-	return pid;
 }
 
 static __attribute__((noreturn)) void end(int status)

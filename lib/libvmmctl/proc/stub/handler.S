@@ -119,6 +119,8 @@ enter:	xor	%eax, %eax
 	wrfsbase %rax
 	mov	OPS_GS(%rbx), %rax
 	wrgsbase %rax
+	lea	OPS_FLAGS(%rbx), %rsp
+	popfq
 	mov	OPS_SP(%rbx), %rsp
 	mov	$SYS_rt_sigreturn, %eax
 	syscall

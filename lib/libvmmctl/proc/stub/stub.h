@@ -81,9 +81,10 @@
 #define OPS_GS		16
 #define OPS_SP		24
 #define OPS_FRAME_SP	32
-#define OPS_ALTSTACK	40
-#define OPS_FPROG	64
-#define OPS_MSG		80
+#define OPS_FLAGS	40
+#define OPS_ALTSTACK	48
+#define OPS_FPROG	72
+#define OPS_MSG		88
 #define OPS_OPS		512
 #define OP_SIZE		56
 
@@ -103,6 +104,7 @@ struct stub_ops {
 	uint64_t fs_base, gs_base;
 	uint64_t sp;			/* the frame to enter the guest from */
 	uint64_t frame_sp;		/* the ops frame, if count != 0 */
+	uint64_t flags;			/* RFLAGS.NT and ID of the guest */
 	struct {
 		uint64_t sp;
 		uint32_t flags, pad;
@@ -127,7 +129,7 @@ struct stub_ops {
 		uint32_t fd, pad;
 	} control;
 	uint64_t filter[8];		/* struct sock_filter */
-	uint8_t pad[512 - 80 - 56 - 16 - 24 - 64];
+	uint8_t pad[512 - 88 - 56 - 16 - 24 - 64];
 	struct stub_op ops[STUB_MAX_OPS];
 };
 
@@ -139,6 +141,7 @@ AT(fs_base, OPS_FS);
 AT(gs_base, OPS_GS);
 AT(sp, OPS_SP);
 AT(frame_sp, OPS_FRAME_SP);
+AT(flags, OPS_FLAGS);
 AT(altstack, OPS_ALTSTACK);
 AT(fprog, OPS_FPROG);
 AT(msg, OPS_MSG);

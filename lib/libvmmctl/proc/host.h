@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* host.h - what the backend finds out of the host, and how it makes a process. */
+#ifndef VMMCTL_PROC_HOST_H
+#define VMMCTL_PROC_HOST_H
+
+#include <sched.h>
+#include <stdbool.h>
+#include <sys/syscall.h>
+
+/* vfork without a signal to the parent at the child's end.  Inline, since the
+ * child must not return from the frame that made it. */
+static inline __attribute__((always_inline)) long bare_vfork(void)
+{
+	register long r10 __asm__("r10") = 0;
+	register long r8 __asm__("r8") = 0;
+	long pid;
+
+	__asm__ volatile("syscall" : "=a"(pid)
+	    : "0"((long)SYS_clone), "D"((long)(CLONE_VM | CLONE_VFORK)),
+	    "S"(0l), "d"(0l), "r"(r10), "r"(r8) : "rcx", "r11", "memory");
+	return pid;
+}
+
+/* INT1 is a trap (SDM vol. 3A 6.4.4), but some hypervisors report it with RIP
+ * still at the instruction.  One child process tells. */
+bool host_int1_is_before(void);
+
+#endif
