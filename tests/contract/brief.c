@@ -468,7 +468,8 @@ static void the_guest_is_gone(void **state)
 	call(r);
 	if (briefs == 0)
 		rig_skip(r, "no exit is brief");
-	n = procs_below(getpid(), pids, 16);
+	n = procs_with_file(r->fd, pids, 16);
+	assert_true(n > 0);
 	for (size_t i = 0; i < n && i < 16; i++)
 		kill(pids[i], SIGKILL);
 	sleep_us(20000);

@@ -32,7 +32,7 @@ static bool is_guests(uint64_t start)
 static void find_pages(struct rig *r, struct foreign *f)
 {
 	pid_t pids[64];
-	size_t n = procs_below(getpid(), pids, 64);
+	size_t n = procs_with_file(r->fd, pids, 64);
 
 	f->pid = 0;
 	for (size_t i = 0; i < n && i < 64 && f->pid == 0; i++) {

@@ -15,12 +15,12 @@ GUEST(c_look);
 
 #define SPACES	1000u
 
-static uint64_t memory_of_all(size_t *count)
+static uint64_t memory_of_all(const struct rig *r, size_t *count)
 {
 	static pid_t pids[8192];
 	uint64_t sum = procs_memory(getpid());
 
-	*count = procs_below(getpid(), pids, 8192);
+	*count = procs_with_file(r->fd, pids, 8192);
 	for (size_t i = 0; i < *count && i < 8192; i++)
 		sum += procs_memory(pids[i]);
 	return sum;
@@ -60,7 +60,7 @@ static void a_thousand_spaces(void **state)
 	rig_run(r);
 	expect_syscall(r);
 
-	before = memory_of_all(&procs);
+	before = memory_of_all(r, &procs);
 	fds = procs_fds(getpid());
 	start = now_ns();
 	for (uint64_t i = 0; i < SPACES; i++) {
@@ -77,7 +77,7 @@ static void a_thousand_spaces(void **state)
 	start = now_ns();
 	run_each(r, c);
 	again = now_ns() - start;
-	after = memory_of_all(&procs_after);
+	after = memory_of_all(r, &procs_after);
 	fds_after = procs_fds(getpid());
 
 	rig_say("%u spaces, each run twice: to make one %llu us, its first "
@@ -94,7 +94,7 @@ static void a_thousand_spaces(void **state)
 		vmmctl_context_destroy(c[i]);
 		expect_rc(r, vmmctl_space_destroy(s[i]), 0);
 	}
-	after = memory_of_all(&procs_after);
+	after = memory_of_all(r, &procs_after);
 	rig_say("destroyed: %lld bytes, %lld processes, %lld descriptors "
 	    "more than before any was made", (long long)(after - before),
 	    (long long)(procs_after - procs),
@@ -130,12 +130,12 @@ static void spaces_come_and_go(void **state)
 		vmmctl_context_destroy(c);
 		expect_rc(r, vmmctl_space_destroy(s), 0);
 		if (i == 50) {
-			before = memory_of_all(&procs);
+			before = memory_of_all(r, &procs);
 			fds = procs_fds(getpid());
 			threads = procs_threads(getpid());
 		}
 	}
-	after = memory_of_all(&procs_after);
+	after = memory_of_all(r, &procs_after);
 	assert_true(procs_fds(getpid()) <= fds + 2);
 	assert_int_equal(procs_threads(getpid()), threads);
 	assert_true(procs_after <= procs + 2);

@@ -8,7 +8,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 static bool parent_of(pid_t pid, pid_t *parent, char *state)
 {
@@ -67,17 +69,64 @@ size_t procs_below(pid_t pid, pid_t *out, size_t max)
 	return n;
 }
 
-size_t procs_gone(pid_t pid, unsigned ms)
+static bool holds(pid_t pid, const struct stat *st)
 {
-	pid_t some[8];
+	static struct procs_map maps[512];
+	size_t n = procs_maps(pid, maps, 512);
+	char path[64], file[384];
+	struct dirent *e;
+	struct stat other;
+	bool found = false;
+	DIR *d;
+
+	for (size_t i = 0; i < n; i++)
+		if (maps[i].inode == st->st_ino &&
+		    strncmp(maps[i].path, "/memfd:", 7) == 0)
+			return true;
+	snprintf(path, sizeof(path), "/proc/%d/fd", (int)pid);
+	d = opendir(path);
+	while (d != NULL && !found && (e = readdir(d)) != NULL) {
+		snprintf(file, sizeof(file), "%s/%s", path, e->d_name);
+		found = e->d_name[0] != '.' && stat(file, &other) == 0 &&
+		    other.st_ino == st->st_ino && other.st_dev == st->st_dev;
+	}
+	if (d != NULL)
+		closedir(d);
+	return found;
+}
+
+size_t procs_with_file(int fd, pid_t *out, size_t max)
+{
+	DIR *d = opendir("/proc");
+	struct dirent *e;
+	struct stat st;
+	size_t n = 0;
+
+	if (d == NULL)
+		return 0;
+	while (fstat(fd, &st) == 0 && (e = readdir(d)) != NULL) {
+		pid_t p = (pid_t)strtol(e->d_name, NULL, 10);
+
+		if (p <= 0 || p == getpid() || !holds(p, &st))
+			continue;
+		if (n < max)
+			out[n] = p;
+		n++;
+	}
+	closedir(d);
+	return n;
+}
+
+size_t procs_file_gone(int fd, unsigned ms)
+{
 	size_t n;
 
 	for (;;) {
-		n = procs_below(pid, some, 8);
+		n = procs_with_file(fd, NULL, 0);
 		if (n == 0 || ms == 0)
 			return n;
-		ms = ms < 10 ? 0 : ms - 10;
-		nanosleep(&(struct timespec){ 0, 10000000 }, NULL);
+		ms = ms < 20 ? 0 : ms - 20;
+		nanosleep(&(struct timespec){ 0, 20000000 }, NULL);
 	}
 }
 
@@ -143,14 +192,15 @@ size_t procs_maps(pid_t pid, struct procs_map *out, size_t max)
 		return 0;
 	while (n < max && fgets(line, sizeof(line), f) != NULL) {
 		struct procs_map *m = &out[n];
-		unsigned long long start, end;
+		unsigned long long start, end, inode;
 
 		m->path[0] = '\0';
-		if (sscanf(line, "%llx-%llx %4s %*s %*s %*s %127[^\n]",
-		    &start, &end, m->perms, m->path) < 3)
+		if (sscanf(line, "%llx-%llx %4s %*s %*s %llu %127[^\n]",
+		    &start, &end, m->perms, &inode, m->path) < 4)
 			continue;
 		m->start = start;
 		m->end = end;
+		m->inode = inode;
 		n++;
 	}
 	fclose(f);

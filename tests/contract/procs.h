@@ -13,15 +13,20 @@
 
 /* Descendants of pid, that are not zombies; at most max; how many. */
 size_t procs_below(pid_t pid, pid_t *out, size_t max);
-/* Waits up to ms for there to be no descendant left; how many there are. */
-size_t procs_gone(pid_t pid, unsigned ms);
+/*
+ * Other processes than this, whosever children, that map the file or hold it
+ * open; at most max; how many.
+ */
+size_t procs_with_file(int fd, pid_t *out, size_t max);
+/* Waits up to ms for there to be none; how many there are. */
+size_t procs_file_gone(int fd, unsigned ms);
 size_t procs_fds(pid_t pid);
 size_t procs_threads(pid_t pid);
 /* Bytes: proportional set size and page tables of pid. */
 uint64_t procs_memory(pid_t pid);
 
 struct procs_map {
-	uint64_t start, end;
+	uint64_t start, end, inode;
 	char perms[5];
 	char path[128];
 };
