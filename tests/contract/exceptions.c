@@ -122,6 +122,7 @@ static void raise_all(struct rig *r, const struct raise *t, size_t n)
 		expect_exception(r, t->vector, t->error_code);
 		expect_regs(r, &want);
 		r->regs->rip = CODE + t->after;
+		r->regs->rax = 1;
 		rig_run(r);
 		expect_syscall(r);
 	}

@@ -186,6 +186,18 @@ static void every_software_interrupt(void **state)
 		software_interrupt(*state, v);
 }
 
+static void int_0x80_keeps_all_of_rax(void **state)
+{
+	struct rig *r = *state;
+
+	rig_need_exact(r, "the upper half of RAX at int 0x80");
+	rig_load(r, BLOB(softint));
+	*rig_gpa(r, CODE_GPA + MARK(softint, vector)) = 0x80;
+	rig_run(r);
+	expect_exit(r, .kind = VMMCTL_EXIT_SOFTINT, .vector = 0x80);
+	assert_int_equal(r->regs->rax, 0xa5000000deadbe00);
+}
+
 static void breakpoint(void **state)
 {
 	struct rig *r = *state;
@@ -367,6 +379,7 @@ int main(int argc, char **argv)
 		TEST(syscall_with_prefixes),
 		TEST(software_interrupts),
 		TEST(every_software_interrupt),
+		TEST(int_0x80_keeps_all_of_rax),
 		TEST(breakpoint),
 		TEST(int1_is_debug_without_a_cause),
 		TEST(undefined_is_no_syscall),

@@ -382,8 +382,8 @@ static void trap_flag_across_mov_ss(void **state)
 	arm(r);
 	for (size_t i = 0; i < 4; i++) {
 		load(r, blobs[i]);
-		/* Begin at MOV SS, whose source the first one loaded. */
-		r->regs->rip = CODE + 2;
+		/* Begin at MOV SS, whose source those before it loaded. */
+		r->regs->rip = CODE + 4;
 		r->regs->rcx = 0x2b;
 		r->regs->rax = 85;
 		r->regs->rdi = PATH;

@@ -290,6 +290,7 @@ static void exits_right_after_mov_ss(void **state)
 		rig_load(r, p->blob);
 		expect_rc(r, vmmctl_context_set_step(r->c, i % 2), 0);
 		if (i % 2 != 0) {
+			step_to(r, CODE + 2);
 			step_to(r, CODE + p->at);
 			step_to(r, CODE + p->at + 2);
 		}
@@ -300,6 +301,7 @@ static void exits_right_after_mov_ss(void **state)
 	}
 	/* MOV SS after MOV SS: one instruction each, too. */
 	load_stepping(r, BLOB(t_movss_movss));
+	step_to(r, CODE + 2);
 	step_to(r, CODE + MARK(t_movss_movss, at));
 	step_to(r, CODE + MARK(t_movss_movss, at) + 2);
 	step_to(r, CODE + MARK(t_movss_movss, after));
@@ -320,6 +322,7 @@ static void other_exits_come_instead_of_debug(void **state)
 	expect_exit(r, .kind = VMMCTL_EXIT_BREAKPOINT, .vector = 3);
 	assert_int_equal(r->regs->rip, CODE + 1);
 	load_stepping(r, BLOB(t_int80));
+	r->regs->rax = 5;
 	rig_run(r);
 	expect_exit(r, .kind = VMMCTL_EXIT_SOFTINT, .vector = 0x80);
 	assert_int_equal(r->regs->rip, CODE + 2);

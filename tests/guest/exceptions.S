@@ -109,6 +109,7 @@ GUEST_BEGIN(odd_rsp)
 	nop
 	syscall
 	int3
+	mov	%eax, %eax
 	int	$0x80
 	ud2
 GUEST_END(odd_rsp)

@@ -42,6 +42,7 @@ GUEST_BEGIN(redzone)
 	jnz	1b
 	syscall
 	int3
+	mov	%eax, %eax
 	int	$0x80
 	ud2
 GUEST_MARK(redzone, after_ud2)

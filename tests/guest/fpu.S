@@ -18,6 +18,7 @@
 #define LEAVE(name)							\
 	syscall;							\
 	int3;								\
+	mov	%eax, %eax;						\
 	int	$0x80;							\
 	GUEST_MARK(name, fault)						\
 	mov	(%rbp), %rax;						\

@@ -70,6 +70,7 @@ GUEST_END(t_movss_mem)
 
 #define AFTER_MOVSS(name, ...)					\
 	GUEST_BEGIN(name)					\
+	mov	%eax, %eax;					\
 	mov	%ss, %ecx;					\
 	GUEST_MARK(name, at)					\
 	mov	%ecx, %ss;					\
