@@ -119,20 +119,16 @@ static void fetch_state(struct vmm_run *r)
 	r->fp_in_context = false;
 }
 
+static bool is_fork(unsigned long nr)
+{
+	return nr == __NR_clone || nr == __NR_clone3 || nr == __NR_fork ||
+	       nr == __NR_vfork;
+}
+
 static bool syscall_wants_state(unsigned long nr)
 {
-	switch (nr) {
-	case __NR_clone:
-	case __NR_clone3:
-	case __NR_fork:
-	case __NR_vfork:
-	case __NR_execve:
-	case __NR_execveat:
-	case __NR_rt_sigreturn:
-		return true;
-	default:
-		return current->ptrace != 0;
-	}
+	return is_fork(nr) || nr == __NR_execve || nr == __NR_execveat ||
+	       nr == __NR_rt_sigreturn || current->ptrace;
 }
 
 /*
@@ -180,6 +176,9 @@ static void syscall_exit(struct vmm_run *r, const struct vmmctl_exit *e)
 
 	if (syscall_wants_state(nr))
 		fetch_state(r);
+	/* Nothing but a tracer changes it in the parent of a fork. */
+	if (is_fork(nr) && !current->ptrace)
+		r->fp_in_context = true;
 	PT_SYSCALL_NR(r->regs->gp) = nr;
 	handle_syscall(r->regs);
 }
@@ -369,6 +368,21 @@ static void run(struct vmm_run *r, struct vmmctl_exit *e)
 		store_regs(r->regs->gp, gp);
 }
 
+/* A switch of tasks alone leaves all state where it is. */
+static void handle_work(struct vmm_run *r)
+{
+	unsigned long flags;
+
+	while ((flags = read_thread_flags()) & _TIF_WORK_MASK) {
+		if (flags & _TIF_WORK_MASK & ~_TIF_NEED_RESCHED) {
+			fetch_state(r);
+			interrupt_end();
+		} else {
+			schedule();
+		}
+	}
+}
+
 void vmm_userspace(struct uml_pt_regs *regs)
 {
 	struct vmm_run r = { .regs = regs };
@@ -392,9 +406,6 @@ void vmm_userspace(struct uml_pt_regs *regs)
 		if (e.kind < ARRAY_SIZE(exits) && exits[e.kind])
 			exits[e.kind](&r, &e);
 
-		if (read_thread_flags() & _TIF_WORK_MASK) {
-			fetch_state(&r);
-			interrupt_end();
-		}
+		handle_work(&r);
 	}
 }
