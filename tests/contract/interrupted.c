@@ -109,7 +109,7 @@ static void check_rounds(struct rig *r, struct kicker *k)
 			continue;
 		}
 		next = expect_next(r, n, &rip);
-		want.rax = want.rbx = round;
+		want.rbx = round;
 		want.rip = CODE + rip;
 		want.rflags = r->regs->rflags;	/* as INC left them */
 		want.rcx = r->regs->rcx;
