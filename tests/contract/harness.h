@@ -21,6 +21,13 @@
 
 #include "../guest/guest.h"
 
+/* A sanitizer keeps what was freed: memory is no measure then. */
+#if defined(__SANITIZE_ADDRESS__)
+#define MEMORY_IS_KEPT	true
+#else
+#define MEMORY_IS_KEPT	false
+#endif
+
 #define PAGE		((uint64_t)VMMCTL_PAGE_SIZE)
 
 /* Machine memory: one memfd, at GPA. */

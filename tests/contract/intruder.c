@@ -48,15 +48,16 @@ static void foreign_pages_hold_no_secret(void **state)
 {
 	static uint8_t page[VMMCTL_PAGE_SIZE];
 	volatile uint64_t on_stack[64];
-	uint64_t *on_heap = malloc(PAGE);
+	uint64_t *on_heap;
 	struct rig *r = *state;
 	struct foreign f;
 	unsigned readable = 0;
 
+	foreign_begin(r, &f);
+	on_heap = malloc(PAGE);
 	assert_non_null(on_heap);
 	for (unsigned i = 0; i < 64; i++)
 		on_stack[i] = on_heap[i] = SECRET;
-	foreign_begin(r, &f);
 	for (size_t i = 0; i < f.nmaps; i++) {
 		for (uint64_t at = f.maps[i].start; at < f.maps[i].end;
 		    at += PAGE) {

@@ -139,7 +139,7 @@ static void spaces_come_and_go(void **state)
 	assert_true(procs_fds(getpid()) <= fds + 2);
 	assert_int_equal(procs_threads(getpid()), threads);
 	assert_true(procs_after <= procs + 2);
-	assert_true(after < before + 2 * 1024 * 1024);
+	assert_true(MEMORY_IS_KEPT || after < before + 2 * 1024 * 1024);
 }
 
 int main(int argc, char **argv)
