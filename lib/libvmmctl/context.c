@@ -4,7 +4,6 @@
  */
 #include "machine.h"
 
-#include <cpuid.h>
 #include <errno.h>
 #include <string.h>
 
@@ -154,15 +153,11 @@ static uint64_t components_in(const struct vmmctl *v, size_t size)
 {
 	uint64_t fit = 3;
 
-	for (unsigned i = 2; i < 63; i++) {
-		unsigned len, at, ecx, edx;
-
-		if ((v->info.xsave_mask >> i & 1) == 0)
-			continue;
-		__cpuid_count(0xd, i, len, at, ecx, edx);
-		if (at <= size && len <= size - at)
+	for (unsigned i = 2; i < 63; i++)
+		if ((v->info.xsave_mask >> i & 1) != 0 &&
+		    v->xsave[i].at <= size &&
+		    v->xsave[i].len <= size - v->xsave[i].at)
 			fit |= 1ull << i;
-	}
 	return fit;
 }
 
@@ -239,14 +234,10 @@ static void xsave_merge(struct vmmctl_context *c, const uint8_t *buf,
 	memcpy(&old, c->xsave + XSAVE_BV, sizeof(old));
 	memcpy(&new, buf + XSAVE_BV, sizeof(new));
 	memcpy(c->xsave, buf, XSAVE_LEGACY);
-	for (unsigned i = 2; i < 63; i++) {
-		unsigned len, at, ecx, edx;
-
-		if ((fit >> i & 1) == 0)
-			continue;
-		__cpuid_count(0xd, i, len, at, ecx, edx);
-		memcpy(c->xsave + at, buf + at, len);
-	}
+	for (unsigned i = 2; i < 63; i++)
+		if (fit >> i & 1)
+			memcpy(c->xsave + c->m->v->xsave[i].at,
+			    buf + c->m->v->xsave[i].at, c->m->v->xsave[i].len);
 	old = (old & ~fit) | (new & fit);
 	memcpy(c->xsave + XSAVE_BV, &old, sizeof(old));
 }

@@ -155,6 +155,9 @@ struct vmmctl {
 	const struct backend_ops *ops;		/* [I] */
 	void *backend_data;			/* [I] */
 	struct vmmctl_info info;		/* [I] */
+	struct {
+		uint32_t at, len;
+	} xsave[64];				/* [I] components' places */
 	void *(*alloc)(void *cookie, size_t size);	/* [I] */
 	void (*free)(void *cookie, void *p);	/* [I] */
 	void *cookie;				/* [I] */
