@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 GUEST(c_look);
+GUEST(c_sum);
 
 #define SPACES	1000u
 
@@ -142,11 +143,51 @@ static void spaces_come_and_go(void **state)
 	assert_true(MEMORY_IS_KEPT || after < before + 2 * 1024 * 1024);
 }
 
+/*
+ * More mappings than a host process may have (vm.max_map_count), none of
+ * which can be merged with its neighbour, all used in one run.
+ */
+static void more_mappings_than_the_host_has(void **state)
+{
+	enum { PAGES = 70000, BATCH = 1000 };
+	static struct vmmctl_space_op ops[BATCH];
+	struct rig *r = *state;
+	uint64_t sum = 0, start;
+
+	rig_untraced(r);
+	rig_load(r, BLOB(c_sum));
+	for (uint64_t i = 0; i < 200; i++)
+		memcpy(rig_gpa(r, FREE_GPA + i * PAGE), &i, 8);
+	for (uint64_t i = 0; i < PAGES; i++) {
+		uint64_t page = i * 7 % 200;
+
+		sum += page;
+		ops[i % BATCH] = (struct vmmctl_space_op){ VMMCTL_SPACE_MAP,
+		    VMMCTL_PROT_READ, SPARE + i * PAGE, PAGE,
+		    FREE_GPA + page * PAGE };
+		if (i % BATCH == BATCH - 1)
+			expect_rc(r, vmmctl_space_change(r->s, ops, BATCH,
+			    NULL), 0);
+	}
+	r->regs->rbx = SPARE;
+	r->regs->rcx = PAGES;
+	r->regs->rdx = PAGE;
+	for (unsigned i = 0; i < 2; i++) {
+		start = now_ns();
+		rig_run(r);
+		expect_syscall(r);
+		assert_int_equal(r->regs->rax, sum);
+		rig_say("%u pages in %llu ms", PAGES,
+		    (unsigned long long)(now_ns() - start) / 1000000);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(a_thousand_spaces),
 		TEST(spaces_come_and_go),
+		TEST(more_mappings_than_the_host_has),
 	};
 	int rc;
 

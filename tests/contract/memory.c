@@ -256,6 +256,52 @@ static void host_pages_back_memory(void **state)
 	}
 }
 
+/* Ranges of one file, and ranges of as many files. */
+static void many_ranges(void **state)
+{
+	struct rig *r = *state;
+
+	for (unsigned way = 0; way < 2; way++) {
+		uint64_t base = HIGH_GPA + way * 0x10000000;
+		const uint64_t ranges = way == 0 ? 140 : 100;
+
+		for (uint64_t i = 0; i < ranges; i++) {
+			int fd = r->fd;
+			uint64_t value = 5000 + i;
+			off_t at = (off_t)(FREE_GPA - GPA + i % 200 * PAGE);
+
+			if (way == 1) {
+				fd = memfd_create("one-of-many", MFD_CLOEXEC);
+				assert_true(fd >= 0);
+				assert_int_equal(ftruncate(fd, (off_t)PAGE),
+				    0);
+				at = 0;
+			}
+			assert_int_equal(pwrite(fd, &value, 8, at), 8);
+			expect_rc(r, vmmctl_memory_map(r->m,
+			    base + 2 * i * PAGE, PAGE, fd, (uint64_t)at, RW),
+			    0);
+			if (way == 1)
+				close(fd);
+		}
+		expect_rc(r, vmmctl_space_map(r->s, 0x100000000,
+		    2 * ranges * PAGE, base, RW), 0);
+		for (uint64_t i = 0; i < ranges; i++) {
+			uint64_t gva = 0x100000000 + 2 * i * PAGE;
+
+			look(r, gva);
+			expect_syscall(r);
+			assert_int_equal(r->regs->rax, 5000 + i);
+			look(r, gva + PAGE);
+			expect_nomem(r, gva + PAGE, base + (2 * i + 1) * PAGE,
+			    R);
+		}
+		expect_rc(r, vmmctl_memory_unmap(r->m, base, PAGE), 0);
+		look(r, 0x100000000);
+		expect_nomem(r, 0x100000000, base, R);
+	}
+}
+
 static void limit_is_kept(void **state)
 {
 	const struct vmmctl_machine_config config = {
@@ -301,6 +347,7 @@ int main(int argc, char **argv)
 		TEST(descriptor_may_be_closed),
 		TEST(file_backs_memory),
 		TEST(host_pages_back_memory),
+		TEST(many_ranges),
 		TEST(limit_is_kept),
 	};
 	int rc;

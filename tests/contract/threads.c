@@ -74,6 +74,32 @@ static void eight_vcpus_in_one_space(void **state)
 	add_together(r, BLOB(c_add), 8, 100000);
 }
 
+/* As many as there can be, in turn; one more there cannot be. */
+static void every_vcpu_in_one_space(void **state)
+{
+	static struct vmmctl_vcpu *cpu[64];
+	struct rig *r = *state;
+	unsigned n = r->info.max_vcpus < 64 ? r->info.max_vcpus : 64;
+	struct vmmctl_vcpu *one_more;
+	struct vmmctl_exit x;
+
+	rig_untraced(r);
+	rig_load(r, BLOB(c_look));
+	r->regs->rbx = DATA;
+	cpu[0] = r->cpu;
+	for (unsigned i = 1; i < n; i++)
+		expect_rc(r, vmmctl_vcpu_create(r->m, &cpu[i]), 0);
+	if (n == r->info.max_vcpus)
+		expect_rc(r, vmmctl_vcpu_create(r->m, &one_more), -ENOSPC);
+	for (unsigned i = 0; i < 3 * n; i++) {
+		*word(r, DATA_GPA) = i;
+		rig_run_on(r, cpu[i % n], r->c, &x);
+		assert_int_equal(x.kind, VMMCTL_EXIT_SYSCALL);
+		assert_int_equal(r->regs->rax, i);
+	}
+	rig_say("%u vCPUs", n);
+}
+
 static void each_vcpu_in_its_own_space(void **state)
 {
 	struct rig *r = *state;
@@ -398,6 +424,7 @@ int main(int argc, char **argv)
 		TEST(two_vcpus_add_in_one_space),
 		TEST(two_vcpus_exclude_each_other),
 		TEST(eight_vcpus_in_one_space),
+		TEST(every_vcpu_in_one_space),
 		TEST(each_vcpu_in_its_own_space),
 		TEST(unmap_under_a_running_vcpu),
 		TEST(protect_under_a_running_vcpu),

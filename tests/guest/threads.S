@@ -72,6 +72,21 @@ GUEST_BEGIN(c_work)
 2:	ud2
 GUEST_END(c_work)
 
+/* The sum in RAX of RCX words, RDX bytes apart, from (%rbx) on; again. */
+GUEST_BEGIN(c_sum)
+1:	xor	%eax, %eax
+	mov	%rbx, %rsi
+	mov	%rcx, %rdi
+2:	add	(%rsi), %rax
+	add	%rdx, %rsi
+	dec	%rdi
+	jnz	2b
+	mov	%rcx, %r12
+	syscall
+	mov	%r12, %rcx
+	jmp	1b
+GUEST_END(c_sum)
+
 /* Reads (%rbx), tells, again. */
 GUEST_BEGIN(c_look)
 1:	mov	(%rbx), %rax
