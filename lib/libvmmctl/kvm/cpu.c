@@ -22,7 +22,7 @@
 
 #define APIC_SPIV	0xf0
 #define APIC_ISR	0x100
-#define APIC_ISR_END	0x180
+#define APIC_IRR_END	0x280
 #define APIC_LVTT	0x320
 #define APIC_TMICT	0x380
 #define APIC_TMCCT	0x390
@@ -110,10 +110,7 @@ static int set_state(struct kv_cpu *cpu)
 	int err;
 
 	xcrs.xcrs[0].value = cpu->vm->h->xcr0;
-	/* The same table again is fine. */
-	err = kv_ioctl(cpu->fd, KVM_SET_CPUID2, cpu->vm->cpuid);
-	if (err == 0)
-		err = kv_debug_set(cpu, &cpu->debug);
+	err = kv_debug_set(cpu, &cpu->debug);
 	if (err == 0)
 		err = kv_ioctl(cpu->fd, KVM_GET_SREGS, &reset);
 	if (err != 0)
@@ -138,6 +135,8 @@ static void apic_put(struct kv_cpu *cpu, size_t reg, uint32_t value)
 
 static int init_lapic(struct kv_cpu *cpu)
 {
+	/* A timer of the last user's. */
+	memset(cpu->lapic.regs + APIC_ISR, 0, APIC_IRR_END - APIC_ISR);
 	apic_put(cpu, APIC_SPIV, APIC_ENABLE);
 	apic_put(cpu, APIC_LVTT, STUB_TIMER);	/* one-shot */
 	apic_put(cpu, APIC_TDCR, APIC_DIVIDE_1);
@@ -189,6 +188,7 @@ int kv_cpu_init(struct kv_cpu *cpu, struct kv_vm *vm, uint32_t index)
 	cpu->page = kv_stub_page(vm, index);
 	cpu->plain = h->set_state || !h->has_fsgsbase;
 	cpu->stale = true;
+	cpu->nmi_masked = true;		/* as the last user may have left it */
 	cpu->fd = kv_vcpu_fd(vm, index);
 	if (cpu->fd < 0)
 		return cpu->fd;

@@ -111,7 +111,7 @@ static int create(struct kv_vm *vm)
 
 int kv_vcpu_fd(struct kv_vm *vm, uint32_t index)
 {
-	int fd = vm->vcpu_fd[index];
+	int err, fd = vm->vcpu_fd[index];
 
 	if (fd >= 0)
 		return fd;
@@ -119,6 +119,13 @@ int kv_vcpu_fd(struct kv_vm *vm, uint32_t index)
 	if (fd < 0)
 		return vmmctl_fail(vm->v, fd, "KVM_CREATE_VCPU failed: %s",
 		    strerror(-fd));
+	/* Once: KVM refuses it after the first run. */
+	err = kv_ioctl(fd, KVM_SET_CPUID2, vm->cpuid);
+	if (err != 0) {
+		close(fd);
+		return vmmctl_fail(vm->v, err, "KVM refused the CPUID table: "
+		    "%s", strerror(-err));
+	}
 	vm->vcpu_fd[index] = fd;
 	return fd;
 }
