@@ -113,6 +113,9 @@ size_t vmmctl_error(const struct vmmctl *v, char *buf, size_t size);
 #define VMMCTL_CAP_EXACT	(1ull << 7) /* every exit is the contract's to
 					     * the bit; without it the host's
 					     * emulator gets rare ones wrong */
+#define VMMCTL_CAP_INT80	(1ull << 8) /* RAX survives int 0x80 whole; a
+					     * host with 32-bit entry keeps its
+					     * low half */
 
 struct vmmctl_info {
 	uint32_t size;		/* sizeof, as the library knows it */
@@ -130,6 +133,8 @@ struct vmmctl_info {
 	uint64_t exit_ns;	/* rough cost of one exit as probed at open, 0
 				 * when it was not measured */
 	char reason[256];	/* why this backend and not a better one */
+	uint64_t gva_base;	/* lowest guest-virtual address that can be
+				 * mapped */
 };
 
 /* Fills at most size bytes of *info.  Never fails on a valid handle. */
@@ -239,8 +244,8 @@ int vmmctl_space_destroy(struct vmmctl_space *s);
  * changed.  Changes cost no exit and no system call until the space runs
  * next; when another vCPU is running the space at that moment, it has been
  * interrupted and sees the change by the time the call returns.
- *   -EINVAL  unaligned, empty, wraps, beyond gva_limit or gpa_limit, unknown
- *            kind or prot bits
+ *   -EINVAL  unaligned, empty, wraps, mapped below gva_base, beyond gva_limit
+ *            or gpa_limit, unknown kind or prot bits
  *   -ENOMEM  for page tables; *done (may be NULL) tells how many were applied
  */
 int vmmctl_space_change(struct vmmctl_space *s,

@@ -166,6 +166,11 @@ static int check_op(struct vmmctl *v, const struct vmmctl_space_op *o,
 		    "ends beyond gva_limit 0x%llx", i,
 		    (unsigned long long)o->gva, (unsigned long long)o->len,
 		    (unsigned long long)limit);
+	if (map && o->gva < v->info.gva_base)
+		return vmmctl_fail(v, -EINVAL, "change %zu: the host maps "
+		    "nothing below gva_base 0x%llx for this user "
+		    "(vm.mmap_min_addr)", i,
+		    (unsigned long long)v->info.gva_base);
 	limit = v->info.gpa_limit;
 	if (map && (o->len > limit || o->gpa > limit - o->len))
 		return vmmctl_fail(v, -EINVAL, "change %zu: guest-physical "

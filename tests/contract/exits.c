@@ -190,7 +190,8 @@ static void int_0x80_keeps_all_of_rax(void **state)
 {
 	struct rig *r = *state;
 
-	rig_need_exact(r, "the upper half of RAX at int 0x80");
+	rig_need(r, VMMCTL_CAP_INT80,
+	    "keep the upper half of RAX at int 0x80");
 	rig_load(r, BLOB(softint));
 	*rig_gpa(r, CODE_GPA + MARK(softint, vector)) = 0x80;
 	rig_run(r);

@@ -69,7 +69,7 @@ static int backend_open(struct vmmctl *v, const char *option)
 	snprintf(info->variant, sizeof(info->variant), "%s%s",
 	    h->set_state ? "emulated ring 0" : "iretq",
 	    h->shadow ? ", shadow paging" : "");
-	info->caps = VMMCTL_CAP_HIDDEN;
+	info->caps = VMMCTL_CAP_HIDDEN | VMMCTL_CAP_INT80;
 	if (!h->set_state)
 		info->caps |= VMMCTL_CAP_EXACT;
 	if (h->debug_regs)

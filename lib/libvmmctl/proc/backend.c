@@ -126,6 +126,7 @@ static int proc_open(struct vmmctl *v, const char *option)
 		info->caps |= VMMCTL_CAP_EXACT;
 	if ((getauxval(AT_HWCAP2) & HWCAP2_FSGSBASE_BIT) != 0)
 		info->caps |= VMMCTL_CAP_FSGSBASE;
+	info->gva_base = host_lowest_address();
 	info->gva_limit = STUB_GVA_LIMIT;
 	info->gpa_limit = 1ull << 46;
 	info->max_vcpus = STUB_MAX_SEATS;

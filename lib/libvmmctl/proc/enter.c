@@ -11,6 +11,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#define REFUSED_MAX	8u
+
 static void seat_died(struct proc_seat *seat)
 {
 	for (uint32_t i = 0; i < seat->stub->nseats; i++)
@@ -52,35 +54,48 @@ static int lock_inside(struct vmmctl_space *s)
 }
 
 /*
- * Carry all queued changes to a stub with several seats.  The others are kept
- * outside: they could read the key, and could run before the changes hold.
+ * The host has refused an op: start afresh, and let faults fetch what is
+ * wanted.  That helps where there were too many mappings; again and again
+ * without success it is final.
  */
+static int refused(struct vmmctl_space *s, const struct proc_seat *seat)
+{
+	struct proc_space *ps = s->backend_data;
+
+	if (ps->refused++ < REFUSED_MAX) {
+		queue_drop_all(s);
+		return 0;
+	}
+	ps->refused = 0;
+	return vmmctl_fail(s->m->v, seat->op_error == -ENOMEM ? -ENOMEM : -EIO,
+	    "the host refuses to map guest memory in the stub (error %d)",
+	    -seat->op_error);
+}
+
+/* Carry all queued changes to the stub, no seat of it being inside. */
 static int flush_all(struct vmmctl_space *s, struct proc_seat *seat)
 {
 	struct proc_space *ps = s->backend_data;
-	int err = 0, tries = 0;
+	int err = 0;
 
-	space_park_others(s, seat->seat.vcpu);
 	while (err == 0 && (ps->nqueue != 0 || ps->drop)) {
 		queue_take(s, seat);
 		err = variant_of(s->m)->flush(seat);
-		if (err == -ENOMEM && tries++ == 0) {
-			/* Too many mappings: start afresh, faults fetch. */
-			queue_drop_all(s);
-			err = 0;
-		}
+		seat->ops->count = 0;
+		if (err == -EAGAIN)
+			err = refused(s, seat);
 	}
-	seat->ops->count = 0;
-	space_unpark(s);
 	return err;
 }
 
 /*
- * Make the stub's mappings what the page table says, or leave the last of it
- * to the entry, which then finds ops->count set.
+ * Make the stub's mappings what the page table says, or, unless all is set,
+ * leave the last of it to the entry, which then finds ops->count set.  With
+ * several seats the others are kept outside: they could read the key, and
+ * could run before the changes hold.
  */
 static int synchronize(struct vmmctl_vcpu *v, struct vmmctl_space *s,
-    struct proc_seat *seat)
+    struct proc_seat *seat, bool all)
 {
 	struct proc_space *ps = s->backend_data;
 	int err;
@@ -92,11 +107,20 @@ static int synchronize(struct vmmctl_vcpu *v, struct vmmctl_space *s,
 	if (err != 0)
 		return err;
 	count_add(&v->counters->flushes, 1);
-	if (seat->stub->nseats > 1)
+	if (seat->stub->nseats > 1) {
+		space_park_others(s, v);
 		err = flush_all(s, seat);
-	else
-		while (err == 0 && queue_take(s, seat))
+		space_unpark(s);
+	} else if (all || queue_take(s, seat)) {
+		if (seat->ops->count != 0) {
 			err = variant_of(s->m)->flush(seat);
+			seat->ops->count = 0;
+			if (err == -EAGAIN)
+				err = refused(s, seat);
+		}
+		if (err == 0)
+			err = flush_all(s, seat);
+	}
 	mtx_unlock(&s->m->lock);
 	return err;
 }
@@ -114,9 +138,9 @@ static void died(struct proc_seat *seat, struct event *ev)
 }
 
 static int enter_once(struct vmmctl_vcpu *v, struct vmmctl_context *c,
-    struct proc_seat *seat, uint64_t deadline, struct event *ev)
+    struct proc_seat *seat, uint64_t deadline, struct event *ev, bool all)
 {
-	int err = synchronize(v, c->space, seat);
+	int err = synchronize(v, c->space, seat, all);
 
 	if (err == 0)
 		err = variant_of(v->m)->enter(v, c, seat, deadline, ev);
@@ -141,23 +165,31 @@ int proc_enter(struct vmmctl_vcpu *v, struct vmmctl_context *c,
 	ev->type = EVENT_KICK;
 	if (atomic_load(&v->kicked) == 0 &&
 	    atomic_load(&c->space->parked) == 0) {
-		err = enter_once(v, c, seat, deadline, ev);
-		/* An op failed, the guest has not run: start afresh. */
-		if (err == -EAGAIN || err == -ENOMEM) {
+		err = enter_once(v, c, seat, deadline, ev, false);
+		if (err == 0 && seat->maps)
+			((struct proc_space *)c->space->backend_data)->refused
+			    = 0;
+		/*
+		 * An op was refused and the guest has not run, if it is true:
+		 * carry out all there is before it runs.  Who reports then is
+		 * a forger.
+		 */
+		if (err == -EAGAIN) {
 			err = lock_inside(c->space);
 			if (err == 0) {
-				queue_drop_all(c->space);
+				err = refused(c->space, seat);
 				mtx_unlock(&c->m->lock);
-				err = enter_once(v, c, seat, deadline, ev);
 			}
+			if (err == 0)
+				err = enter_once(v, c, seat, deadline, ev,
+				    true);
 		}
 	}
 	atomic_store_explicit(&pv->tid, 0, memory_order_release);
 	if (err == -EINTR)
 		return 0;	/* EVENT_KICK: somebody wants us outside */
-	if (err == -EAGAIN || err == -ENOMEM)
-		return vmmctl_fail(c->m->v, -ENOMEM, "the host refuses the "
-		    "stub's mappings; raise vm.max_map_count");
+	if (err == -EIO || err == -ENOMEM)
+		return err;
 	return err == 0 ? 0 : vmmctl_fail(c->m->v, err,
 	    "the stub does not answer (error %d)", -err);
 }

@@ -5,11 +5,13 @@
 
 #include <sched.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/syscall.h>
 
 /* vfork without a signal to the parent at the child's end.  Inline, since the
  * child must not return from the frame that made it. */
-static inline __attribute__((always_inline)) long bare_vfork(void)
+static inline __attribute__((always_inline, no_sanitize("address")))
+long bare_vfork(void)
 {
 	register long r10 __asm__("r10") = 0;
 	register long r8 __asm__("r8") = 0;
@@ -24,5 +26,14 @@ static inline __attribute__((always_inline)) long bare_vfork(void)
 /* INT1 is a trap (SDM vol. 3A 6.4.4), but some hypervisors report it with RIP
  * still at the instruction.  One child process tells. */
 bool host_int1_is_before(void);
+/* The lowest address that a process of this user may map. */
+uint64_t host_lowest_address(void);
+
+/*
+ * For what runs in a child on the parent's stack and never returns: a
+ * sanitizer's marks would stay there.
+ */
+#define IN_VFORK_CHILD \
+	__attribute__((noinline, noreturn, no_sanitize("address", "undefined")))
 
 #endif

@@ -33,7 +33,8 @@ struct proc_variant {
 	void (*seat_fini)(struct proc_seat *seat);
 	/*
 	 * Carry the ops out without entering the guest.  No seat of the stub
-	 * is inside.  -ENOMEM: the host refused one; -ESRCH: it is gone.
+	 * is inside.  -EAGAIN: the host refused one, seat->op_error says why;
+	 * -ESRCH: it is gone.
 	 */
 	int (*flush)(struct proc_seat *seat);
 	/*
@@ -85,6 +86,8 @@ struct proc_seat {
 	pid_t tid;			/* [I] */
 	uint64_t notif;			/* [r] to answer */
 	bool armed;			/* [r] the ops frame holds the key */
+	int op_error;			/* [r] why the host refused an op */
+	bool maps;			/* [r] the last ops map something */
 	bool in_call;			/* [r] blocked in the guest's own system
 					 * call, not in the handler */
 	uint32_t nr;			/* [r] the call's number */
@@ -119,6 +122,7 @@ struct proc_space {
 	bool drop;			/* [m] unmap everything first */
 	bool started;			/* [m] has had a stub */
 	bool sparse;			/* [m] mapped pages may be missing */
+	_Atomic uint32_t refused;	/* [a] ops by the host, in a row */
 	_Atomic uint32_t pending;	/* [a] nqueue != 0 or drop */
 };
 

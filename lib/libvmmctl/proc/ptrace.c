@@ -235,6 +235,7 @@ static int answered(struct proc_seat *seat, struct vmmctl_regs *r,
 
 	switch (t->report) {
 	case TRACE_OP_FAILED:
+		seat->op_error = t->error;
 		return -EAGAIN;
 	case TRACE_REFUSED:
 		refused(r, ev);
@@ -305,8 +306,9 @@ static int flush(struct proc_seat *seat)
 	seat->ops->count = 0;
 	if (err != 0)
 		return err;
+	seat->op_error = seat->trace->error;
 	return seat->trace->report == TRACE_DONE ? 0 :
-	    seat->trace->report == TRACE_OP_FAILED ? -ENOMEM : -ESRCH;
+	    seat->trace->report == TRACE_OP_FAILED ? -EAGAIN : -ESRCH;
 }
 
 /* ---- extended state ------------------------------------------------------------ */

@@ -161,11 +161,14 @@ bool queue_take(struct vmmctl_space *s, struct proc_seat *seat)
 		if (r->len == 0)
 			i++;
 	}
-	for (uint32_t k = 0; k < n; k++)
+	seat->maps = false;
+	for (uint32_t k = 0; k < n; k++) {
+		seat->maps |= ops[k].nr == SYS_mmap;
 		if (ops[k].nr == SYS_mmap && ops[k].prot != 0 &&
 		    ops[k].len >= POPULATE_MIN &&
 		    ops[k].len <= POPULATE_MAX)
 			ops[k].flags |= MAP_POPULATE;
+	}
 	if (i != 0)
 		memmove(ps->queue, ps->queue + i,
 		    (ps->nqueue - i) * sizeof(*ps->queue));

@@ -282,6 +282,12 @@ static int fetch(struct proc_seat *seat, struct vmmctl_regs *all)
 	return 0;
 }
 
+/* The second argument of REPORT_ERROR is what the call returned. */
+static int op_error(const uint64_t args[6])
+{
+	return args[1] >= (uint64_t)-4095 ? (int)(int64_t)args[1] : -EINVAL;
+}
+
 static int flush(struct proc_seat *seat)
 {
 	struct proc_machine *pm = seat->stub->m->backend_data;
@@ -312,7 +318,8 @@ static int flush(struct proc_seat *seat)
 	/* The handler always uses the key: something else has answered. */
 	if (!frame_disarm(seat))
 		return -ESRCH;
-	return args[0] == REPORT_DONE ? 0 : -ENOMEM;
+	seat->op_error = op_error(args);
+	return args[0] == REPORT_DONE ? 0 : -EAGAIN;
 }
 
 /*
@@ -422,6 +429,7 @@ static int enter(struct vmmctl_vcpu *v, struct vmmctl_context *c,
 	if (seat->armed) {
 		if (!frame_disarm(seat))
 			return -ESRCH;
+		seat->op_error = op_error(args);
 		if (!seat->in_call && args[0] == REPORT_ERROR)
 			return -EAGAIN;
 	}

@@ -62,7 +62,7 @@ static int program_open(void)
 	return ro;
 }
 
-static __attribute__((noreturn)) void end(int status)
+static IN_VFORK_CHILD void end(int status)
 {
 	for (;;)
 		syscall(SYS_exit, status);
@@ -72,7 +72,7 @@ static __attribute__((noreturn)) void end(int status)
  * In the grandchild that shares our memory until it execs: only system calls,
  * and nothing that others may see.
  */
-static __attribute__((noinline, noreturn)) void execute(int program, int sock)
+static IN_VFORK_CHILD void execute(int program, int sock)
 {
 	static char *const argv[] = { (char *)(uintptr_t)"vmmctl-stub", NULL };
 	static char *const envp[] = { NULL };
@@ -85,7 +85,7 @@ static __attribute__((noinline, noreturn)) void execute(int program, int sock)
 	end(1);
 }
 
-static __attribute__((noinline, noreturn)) void child(int program, int sock)
+static IN_VFORK_CHILD void child(int program, int sock)
 {
 	long pid = bare_vfork();
 
