@@ -28,18 +28,25 @@
 
 #define STEP_MS	10
 
-static void write_page(int fd, const struct fake *f)
+static void write_bytes(int fd, const struct fake *f, size_t from, size_t to)
 {
-	size_t done = 0;
-
-	while (done < f->size) {
-		ssize_t n = pwrite(fd, f->bytes + done, f->size - done,
-		    (off_t)done);
+	while (from < to) {
+		ssize_t n = pwrite(fd, f->bytes + from, to - from,
+		    (off_t)from);
 
 		if (n < 0)
 			err(1, "write");
-		done += (size_t)n;
+		from += (size_t)n;
 	}
+}
+
+/* The magic number last: before, it is no page yet. */
+static void write_page(int fd, const struct fake *f)
+{
+	const size_t magic = f->size < 8 ? f->size : 8;
+
+	write_bytes(fd, f, magic, f->size);
+	write_bytes(fd, f, 0, magic);
 }
 
 static int hold(const struct fake *f)
