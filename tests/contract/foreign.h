@@ -19,6 +19,13 @@
 #define TABLE		0x30000000ull
 #define MAPS		64
 
+/* What rt_sigreturn takes, as the kernel lays it out. */
+struct signal_frame {
+	uint64_t flags, link, stack_sp, stack_flags, stack_size;
+	uint64_t gregs[23];	/* r8-r15 di si bp bx dx ax cx sp ip fl cs */
+	uint64_t fpstate, reserved[8], sigmask;
+};
+
 struct foreign {
 	struct procs_map maps[MAPS];
 	size_t nmaps;

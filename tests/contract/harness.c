@@ -223,6 +223,9 @@ int rig_setup(void **state)
 
 void rig_at_end(struct rig *r, void (*f)(void *cookie), void *cookie)
 {
+	for (unsigned i = 0; i < r->nends; i++)
+		if (r->at_end[i].f == f && r->at_end[i].cookie == cookie)
+			return;
 	assert_in_range(r->nends, 0, 31);
 	r->at_end[r->nends].f = f;
 	r->at_end[r->nends].cookie = cookie;

@@ -15,6 +15,7 @@ GUEST_ONE(x_syscall);
 GUEST(x_scribble);
 GUEST(x_fill);
 GUEST(c_calls);
+GUEST(c_spin);
 
 /* ---- what there is ----------------------------------------------------- */
 
@@ -232,6 +233,75 @@ static void stack_pointer_in_foreign_pages(void **state)
 	expect_nothing(r, &f);
 }
 
+/* ---- signals ------------------------------------------------------------ */
+
+enum way { BY_KICK, BY_BUDGET, BY_CHANGE, BY_SIGNAL };
+
+static void nothing(int sig)
+{
+	(void)sig;
+}
+
+/*
+ * The guest returns from a signal that never was, with all signals blocked:
+ * what the owner sends does not reach it.  It must come out all the same.
+ */
+static void come_out(struct rig *r, uint64_t from, enum way way)
+{
+	static struct runner t;
+	struct signal_frame f = { .stack_flags = 2, .sigmask = ~0ull };
+	uint64_t start = now_ns(), ms;
+
+	rig_load(r, BLOB(c_spin));
+	f.gregs[15] = RSP;
+	f.gregs[16] = CODE;
+	f.gregs[17] = RFLAGS;
+	f.gregs[18] = 0x002b000000000033;
+	memcpy(rig_gpa(r, STACK_GPA + RSP - STACK), &f, sizeof(f));
+	r->regs->rax = 15;
+	r->regs->rip = from;
+	if (way == BY_BUDGET)
+		expect_rc(r, vmmctl_vcpu_set_budget(r->cpu, 20000000, 0), 0);
+	runner_init(&t, r, r->cpu, r->c);
+	runner_start(&t);
+	sleep_us(20000);
+	if (way == BY_KICK)
+		vmmctl_vcpu_kick(r->cpu);
+	else if (way == BY_CHANGE)
+		rig_unmap(r, CODE, REGION);
+	else if (way == BY_SIGNAL)
+		pthread_kill(t.thread, SIGUSR2);
+	runner_join(&t);
+	ms = (now_ns() - start) / 1000000;
+	if (ms > 5000)
+		rig_say("the guest came out after %llu ms",
+		    (unsigned long long)ms);
+	assert_true(ms < 10000);
+	if (way == BY_CHANGE)
+		expect_rc(r, vmmctl_space_map(r->s, CODE, REGION, CODE_GPA,
+		    VMMCTL_PROT_RX), 0);
+	expect_rc(r, vmmctl_vcpu_set_budget(r->cpu, 0, 0), 0);
+	/* A kick that came too late for that run. */
+	rig_load(r, BLOB(x_syscall));
+	attempt(r);
+	if (r->x.kind == VMMCTL_EXIT_KICKED)
+		attempt(r);
+	expect_syscall(r);
+}
+
+static void with_all_signals_blocked(void **state)
+{
+	struct rig *r = *state;
+	struct foreign f;
+
+	foreign_begin(r, &f);
+	signal(SIGUSR2, nothing);
+	for (size_t s = 0; s < f.nsyscalls; s++)
+		for (unsigned way = BY_KICK; way <= BY_SIGNAL; way++)
+			come_out(r, f.syscalls[s], way);
+	expect_nothing(r, &f);
+}
+
 /* ---- the process is hit from outside ----------------------------------- */
 
 static void killed_from_outside(void **state)
@@ -272,6 +342,7 @@ int main(int argc, char **argv)
 		TEST(writing_to_foreign_pages),
 		TEST(stack_pointer_in_foreign_pages),
 		TEST(scribbling_over_another_vcpu),
+		TEST(with_all_signals_blocked),
 		TEST(killed_from_outside),
 	};
 	int rc;

@@ -143,12 +143,6 @@ static void looking_at_another_vcpu(void **state)
 
 /* ---- a forged return ---------------------------------------------------- */
 
-/* What rt_sigreturn takes, as the kernel lays it out. */
-struct signal_frame {
-	uint64_t flags, link, stack_sp, stack_flags, stack_size;
-	uint64_t gregs[23];	/* r8-r15 di si bp bx dx ax cx sp ip fl cs */
-	uint64_t fpstate, reserved[8], sigmask;
-};
 /* All in pages that are loaded whenever the guest has just run. */
 #define FORGED		(DATA + 0x800)
 #define COPY_TO		(DATA + 0xa00)
