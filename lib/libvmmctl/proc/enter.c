@@ -30,8 +30,8 @@ void proc_kick(struct vmmctl_vcpu *v)
 		return;
 	syscall(SYS_tgkill, tgid, tid, KICK_SIGNAL);
 	/* A guest that has blocked the signal is ended by a later kick. */
-	now = os_mono_ns();
 	first = atomic_load(&pv->kicked_at);
+	now = os_mono_ns();	/* after it: another thread may kick, too */
 	if (first == 0)
 		atomic_store(&pv->kicked_at, now);
 	else if (now - first > PATIENCE_NS)
