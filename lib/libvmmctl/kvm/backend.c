@@ -78,7 +78,7 @@ static int backend_open(struct vmmctl *v, const char *option)
 		info->caps |= VMMCTL_CAP_CPUID_POLICY;
 	if (h->has_fsgsbase || h->native_fsgsbase)
 		info->caps |= VMMCTL_CAP_FSGSBASE;
-	if (!h->native_segments)
+	if (!h->native_segments && !h->set_state)
 		info->caps |= VMMCTL_CAP_SELECTORS | VMMCTL_CAP_COMPAT_TRAP;
 	info->gva_limit = GVA_LIMIT;
 	info->gpa_limit = h->gpa_limit;

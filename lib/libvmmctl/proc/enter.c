@@ -54,22 +54,37 @@ static int lock_inside(struct vmmctl_space *s)
 }
 
 /*
- * The host has refused an op: start afresh, and let faults fetch what is
- * wanted.  That helps where there were too many mappings; again and again
- * without success it is final.
+ * The host has refused an op.  If there were too many mappings, start afresh
+ * and let faults fetch what is wanted; anything else, or that again and again,
+ * is final.
  */
 static int refused(struct vmmctl_space *s, const struct proc_seat *seat)
 {
 	struct proc_space *ps = s->backend_data;
 
-	if (ps->refused++ < REFUSED_MAX) {
+	if (seat->op_error == -ENOMEM && ps->refused++ < REFUSED_MAX) {
 		queue_drop_all(s);
 		return 0;
 	}
-	ps->refused = 0;
 	return vmmctl_fail(s->m->v, seat->op_error == -ENOMEM ? -ENOMEM : -EIO,
 	    "the host refuses to map guest memory in the stub (error %d)",
 	    -seat->op_error);
+}
+
+/* Carry out what queue_take() has left in the seat's ops. */
+static int flush_round(struct vmmctl_space *s, struct proc_seat *seat)
+{
+	struct proc_space *ps = s->backend_data;
+	int err = variant_of(s->m)->flush(seat);
+
+	seat->ops->count = 0;
+	if (err == -EAGAIN)
+		return refused(s, seat);
+	if (err == 0 && seat->maps) {
+		ps->careful = false;
+		ps->refused = 0;
+	}
+	return err;
 }
 
 /* Carry all queued changes to the stub, no seat of it being inside. */
@@ -80,10 +95,7 @@ static int flush_all(struct vmmctl_space *s, struct proc_seat *seat)
 
 	while (err == 0 && (ps->nqueue != 0 || ps->drop)) {
 		queue_take(s, seat);
-		err = variant_of(s->m)->flush(seat);
-		seat->ops->count = 0;
-		if (err == -EAGAIN)
-			err = refused(s, seat);
+		err = flush_round(s, seat);
 	}
 	return err;
 }
@@ -111,13 +123,11 @@ static int synchronize(struct vmmctl_vcpu *v, struct vmmctl_space *s,
 		space_park_others(s, v);
 		err = flush_all(s, seat);
 		space_unpark(s);
-	} else if (all || queue_take(s, seat)) {
-		if (seat->ops->count != 0) {
-			err = variant_of(s->m)->flush(seat);
-			seat->ops->count = 0;
-			if (err == -EAGAIN)
-				err = refused(s, seat);
-		}
+	} else if (all || ps->careful || ps->nqueue > STUB_MAX_OPS) {
+		err = flush_all(s, seat);
+	} else if (queue_take(s, seat)) {
+		/* One range was many ops; this was the first of the rounds. */
+		err = flush_round(s, seat);
 		if (err == 0)
 			err = flush_all(s, seat);
 	}
@@ -166,23 +176,22 @@ int proc_enter(struct vmmctl_vcpu *v, struct vmmctl_context *c,
 	if (atomic_load(&v->kicked) == 0 &&
 	    atomic_load(&c->space->parked) == 0) {
 		err = enter_once(v, c, seat, deadline, ev, false);
-		if (err == 0 && seat->maps)
-			((struct proc_space *)c->space->backend_data)->refused
-			    = 0;
 		/*
-		 * An op was refused and the guest has not run, if it is true:
-		 * carry out all there is before it runs.  Who reports then is
-		 * a forger.
+		 * An op was refused and the guest has not run, says a report
+		 * that the guest may have forged.  From now on carry out all
+		 * before it runs; who reports then is a forger.
 		 */
 		if (err == -EAGAIN) {
+			struct proc_space *ps = c->space->backend_data;
+
 			err = lock_inside(c->space);
 			if (err == 0) {
-				err = refused(c->space, seat);
+				ps->careful = true;
+				queue_drop_all(c->space);
 				mtx_unlock(&c->m->lock);
-			}
-			if (err == 0)
 				err = enter_once(v, c, seat, deadline, ev,
 				    true);
+			}
 		}
 	}
 	atomic_store_explicit(&pv->tid, 0, memory_order_release);

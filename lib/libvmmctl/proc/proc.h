@@ -122,7 +122,8 @@ struct proc_space {
 	bool drop;			/* [m] unmap everything first */
 	bool started;			/* [m] has had a stub */
 	bool sparse;			/* [m] mapped pages may be missing */
-	_Atomic uint32_t refused;	/* [a] ops by the host, in a row */
+	uint32_t refused;		/* [m] ops by the host, in a row */
+	bool careful;			/* [m] no ops together with an entry */
 	_Atomic uint32_t pending;	/* [a] nqueue != 0 or drop */
 };
 
