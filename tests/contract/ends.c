@@ -5,6 +5,7 @@
  */
 #include "harness.h"
 
+#include <errno.h>
 #include <string.h>
 
 GUEST_ONE(load);
@@ -64,10 +65,35 @@ static void page_zero_is_not_mapped(void **state)
 	nothing_there(r, 0xffff);
 }
 
+/* Where the host keeps the first pages to itself gva_base says so. */
+static void lowest_page_can_be_mapped(void **state)
+{
+	struct rig *r = *state;
+	const uint64_t base = r->info.gva_base;
+
+	rig_untraced(r);
+	rig_say("gva_base %#llx", (unsigned long long)base);
+	assert_true(base <= 0x100000);
+	a_page_at(r, base);
+	nothing_there(r, base);
+	if (base == 0)
+		return;
+	expect_rc(r, vmmctl_space_map(r->s, base - PAGE, PAGE, FREE_GPA, R),
+	    -EINVAL);
+	expect_rc(r, vmmctl_space_map(r->s, base - PAGE, 2 * PAGE, FREE_GPA,
+	    R), -EINVAL);
+	rig_unmap(r, 0, base + PAGE);
+	nothing_there(r, base - PAGE);
+}
+
 static void page_zero_can_be_mapped(void **state)
 {
 	struct rig *r = *state;
 
+	if (r->info.gva_base != 0)
+		rig_skip(r, "the host keeps what is below %#llx from this "
+		    "user (vm.mmap_min_addr)",
+		    (unsigned long long)r->info.gva_base);
 	a_page_at(r, 0);
 	nothing_there(r, 0);
 	a_page_at(r, PAGE);
@@ -181,6 +207,7 @@ int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(page_zero_is_not_mapped),
+		TEST(lowest_page_can_be_mapped),
 		TEST(page_zero_can_be_mapped),
 		TEST(first_pages_of_a_gigabyte_can_be_mapped),
 		TEST(last_page_can_be_mapped),
