@@ -78,8 +78,10 @@ static int backend_open(struct vmmctl *v, const char *option)
 		info->caps |= VMMCTL_CAP_CPUID_POLICY;
 	if (h->has_fsgsbase || h->native_fsgsbase)
 		info->caps |= VMMCTL_CAP_FSGSBASE;
+	if (!h->native_segments)
+		info->caps |= VMMCTL_CAP_COMPAT_TRAP;
 	if (!h->native_segments && !h->set_state)
-		info->caps |= VMMCTL_CAP_SELECTORS | VMMCTL_CAP_COMPAT_TRAP;
+		info->caps |= VMMCTL_CAP_SELECTORS;
 	info->gva_limit = GVA_LIMIT;
 	info->gpa_limit = h->gpa_limit;
 	info->xsave_mask = h->xcr0;

@@ -24,18 +24,9 @@ void proc_kick(struct vmmctl_vcpu *v)
 	struct proc_vcpu *pv = v->backend_data;
 	int32_t tid = atomic_load(&pv->tid), tgid = atomic_load(&pv->tgid);
 	int saved = errno;
-	uint64_t first, now;
 
-	if (tid == 0)
-		return;
-	syscall(SYS_tgkill, tgid, tid, KICK_SIGNAL);
-	/* A guest that has blocked the signal is ended by a later kick. */
-	first = atomic_load(&pv->kicked_at);
-	now = os_mono_ns();	/* after it: another thread may kick, too */
-	if (first == 0)
-		atomic_store(&pv->kicked_at, now);
-	else if (now - first > PATIENCE_NS)
-		syscall(SYS_kill, tgid, SIGKILL);
+	if (tid != 0)
+		syscall(SYS_tgkill, tgid, tid, KICK_SIGNAL);
 	errno = saved;
 }
 
@@ -169,7 +160,6 @@ int proc_enter(struct vmmctl_vcpu *v, struct vmmctl_context *c,
 
 	atomic_store_explicit(&pv->tgid, seat->stub->pid,
 	    memory_order_relaxed);
-	atomic_store_explicit(&pv->kicked_at, 0, memory_order_relaxed);
 	atomic_store(&pv->tid, seat->tid);
 	/* A kick or a park before this store found nobody to signal. */
 	ev->type = EVENT_KICK;

@@ -15,7 +15,7 @@
 
 #define KICK_SIGNAL	SIGALRM
 /* What a stub answers takes microseconds; later it is taken for hostile. */
-#define PATIENCE_NS	5000000000ull
+#define PATIENCE_NS	2000000000ull
 #define QUEUE_MAX	4096u		/* ranges; beyond, all is dropped */
 
 struct proc_seat;
@@ -130,7 +130,6 @@ struct proc_space {
 /* Where a kick goes: the thread that v's guest is in, 0 if none. */
 struct proc_vcpu {
 	_Atomic int32_t tgid, tid;	/* [a] */
-	_Atomic uint64_t kicked_at;	/* [a] first kick since the entry, ns */
 };
 
 static inline const struct proc_variant *variant_of(

@@ -29,8 +29,8 @@
 #define SS_AUTODISARM_FLAG	(1u << 31)
 
 /*
- * What a seat's thread says next, within ns (0: whenever).  -ESRCH: it is
- * gone; -EINTR; -ETIMEDOUT.
+ * What a seat's thread says next, within ns.  -ESRCH: it is gone; -EINTR;
+ * -ETIMEDOUT.
  */
 static int seat_receive(struct proc_seat *seat, uint64_t ns,
     uint64_t args[6])
@@ -46,7 +46,7 @@ static int seat_receive(struct proc_seat *seat, uint64_t ns,
 	 * the stub has died; it knows no time; and after a signal whose
 	 * handler has SA_RESTART it would wait on.
 	 */
-	ready = ppoll(&p, 1, ns != 0 ? &t : NULL, NULL);
+	ready = ppoll(&p, 1, &t, NULL);
 	if (ready < 0)
 		return -errno;
 	if (ready == 0)
@@ -324,8 +324,8 @@ static int flush(struct proc_seat *seat)
 
 /*
  * Wait for the guest's next notification.  A guest that does not come out
- * when it is told to has blocked its signals: that ends it.  (When another
- * thread tells it, proc_kick() sees to that.)
+ * when it is told to, by us or by another thread's kick, has blocked its
+ * signals: that ends it.
  */
 static int wait_exit(struct vmmctl_vcpu *v, struct proc_seat *seat,
     uint64_t deadline, uint64_t args[6], enum event_type *cause)
@@ -334,24 +334,30 @@ static int wait_exit(struct vmmctl_vcpu *v, struct proc_seat *seat,
 	int err;
 
 	for (;;) {
-		uint64_t ns = told ? PATIENCE_NS : 0;
+		uint64_t ns = PATIENCE_NS;
+		bool last = false;	/* of the time there is */
 
 		if (!told && deadline != 0) {
 			uint64_t now = os_mono_ns();
 
-			ns = deadline > now ? deadline - now : 1;
+			last = deadline < now + PATIENCE_NS;
+			if (last)
+				ns = deadline > now ? deadline - now : 1;
 		}
 		err = seat_receive(seat, ns, args);
 		if (err == -ETIMEDOUT && told) {
 			kill(seat->stub->pid, SIGKILL);
 			continue;
 		}
-		if (err == -ETIMEDOUT)
+		if (err == -ETIMEDOUT && last)
 			*cause = EVENT_TIMEOUT;
 		else if (err == -EINTR)
 			*cause = EVENT_SIGNAL;
-		else
+		else if (err != -ETIMEDOUT)
 			return err;
+		else if (atomic_load(&v->kicked) == 0 &&
+		    atomic_load(&v->last->parked) == 0)
+			continue;
 		told = true;
 		proc_kick(v);
 	}
