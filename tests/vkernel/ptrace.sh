@@ -5,6 +5,7 @@
 guest_program ptrace
 # Stock User Mode Linux gives the tracer its own floating-point registers, and
 # every system of the host leaves TF behind when PUSHF is stepped.
+exact=1
 expect=ptrace.expect
 on_each "ptrace" ptrace.sh
 expect=
