@@ -8,6 +8,7 @@
 #include "runner.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include <unistd.h>
@@ -438,6 +439,52 @@ static void brief_exits_under_kicks(void **state)
 	assert_int_equal(r->regs->r15, 0xa500000fdeadbe0f);
 }
 
+static bool forty(struct runner *t)
+{
+	return t->x.kind == VMMCTL_EXIT_SYSCALL && t->exits < 40;
+}
+
+/* A second vCPU enters the space while the first is anywhere in a call. */
+static void a_second_vcpu_comes(void **state)
+{
+	static struct runner t;
+	struct rig *r = *state;
+	const uint64_t rounds = rig_scale(r, 300, 50, 100);
+	struct vmmctl_vcpu *second;
+
+	rig_untraced(r);
+	remake(r);
+	expect_rc(r, vmmctl_vcpu_create(r->m, &second), 0);
+	for (uint64_t i = 0; i < rounds; i++) {
+		struct vmmctl_space *s = rig_space(r);
+		struct vmmctl_context *a = rig_context(r, s);
+		struct vmmctl_context *b = rig_context(r, s);
+		struct vmmctl_regs want;
+
+		load(r, BLOB(b_calls));
+		vmmctl_context_regs(a)->rax = NAMED;
+		vmmctl_context_regs(b)->rax = NAMED;
+		want = *vmmctl_context_regs(a);
+		runner_init(&t, r, r->cpu, a);
+		t.on_exit = forty;
+		runner_start(&t);
+		while (t.exits < i % 40)
+			sched_yield();
+		call_on(r, second, b);
+		runner_join(&t);
+		r->x = t.x;
+		expect_syscall(r);
+		expect_rc(r, vmmctl_context_fetch(a), 0);
+		after_call(&want, CODE + MARK(b_calls, second));
+		assert_memory_equal(vmmctl_context_regs(a), &want,
+		    sizeof(want));
+		vmmctl_context_destroy(a);
+		vmmctl_context_destroy(b);
+		expect_rc(r, vmmctl_space_destroy(s), 0);
+	}
+	told(r);
+}
+
 static void nothing_to_fetch(void **state)
 {
 	struct rig *r = *state;
@@ -493,6 +540,7 @@ int main(int argc, char **argv)
 		TEST(context_moves_after_a_brief_exit),
 		TEST(code_goes_after_a_brief_exit),
 		TEST(brief_exits_under_kicks),
+		TEST(a_second_vcpu_comes),
 		TEST(nothing_to_fetch),
 		TEST(the_guest_is_gone),
 	};
