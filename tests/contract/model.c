@@ -9,8 +9,8 @@
 #include <errno.h>
 #include <string.h>
 
-GUEST_ONE(f_load8);
-GUEST_ONE(f_store8);
+GUEST_ONE(f_load_r12);
+GUEST_ONE(f_store_r12);
 
 #define R	VMMCTL_PROT_READ
 #define W	VMMCTL_PROT_WRITE
@@ -187,7 +187,7 @@ static void access_page(struct model *m)
 	rig_regs(regs);
 	regs->rip = access == X ? at : access == W ? CODE + 0x100 : CODE;
 	regs->rbx = at;
-	regs->rax = value;
+	regs->r12 = value;
 	r->c = m->c[space];
 	r->regs = regs;
 	rig_run_on(r, m->cpu[pick(m, VCPUS)], m->c[space], &r->x);
@@ -197,7 +197,7 @@ static void access_page(struct model *m)
 	else
 		assert_int_equal(*word, before);
 	if (r->x.kind == VMMCTL_EXIT_SYSCALL && access == R)
-		assert_int_equal(regs->rax, before);
+		assert_int_equal(regs->r12, before);
 }
 
 static bool copyable(const struct model *m, const struct page *p,
@@ -264,8 +264,8 @@ static void walk(struct model *m)
 static void begin(struct model *m, struct rig *r, uint64_t seed)
 {
 	*m = (struct model){ .r = r, .seed = 0x9e3779b97f4a7c15 * seed };
-	memcpy(rig_gpa(r, CODE_GPA), BLOB(f_load8).start, 8);
-	memcpy(rig_gpa(r, CODE_GPA + 0x100), BLOB(f_store8).start, 8);
+	memcpy(rig_gpa(r, CODE_GPA), BLOB(f_load_r12).start, 8);
+	memcpy(rig_gpa(r, CODE_GPA + 0x100), BLOB(f_store_r12).start, 8);
 	for (uint32_t i = 0; i < FRAMES; i++) {
 		memcpy(rig_gpa(r, gpa_of(i) + CODE_AT), "\x0f\x05", 2);
 		m->memory[i] = R | W | X;

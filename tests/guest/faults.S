@@ -29,6 +29,10 @@ GUEST_ONE(f_ret, ret)
 GUEST_ONE(f_prefetch, prefetcht0 (%rbx))
 GUEST_ONE(f_nop, nopl (%rbx))
 
+/* RAX stays: it is the number of the call that follows. */
+GUEST_ONE(f_load_r12, mov (%rbx), %r12)
+GUEST_ONE(f_store_r12, mov %r12, (%rbx))
+
 GUEST_ONE(f_rep_movsb, rep movsb)
 GUEST_ONE(f_rep_movsq, rep movsq)
 GUEST_ONE(f_rep_stosb, rep stosb)
