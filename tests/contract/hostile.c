@@ -200,6 +200,7 @@ static void far_jump_to_32_bit_code(void **state)
 	    BLOB(x32_trap) };
 	struct rig *r = *state;
 
+	rig_need_exact(r, "32-bit code, the same way each time");
 	arm(r);
 	for (size_t i = 0; i < sizeof(blobs) / sizeof(blobs[0]); i++) {
 		load32(r, blobs[i]);
@@ -217,6 +218,7 @@ static void other_ways_to_32_bit_code(void **state)
 	struct rig *r = *state;
 	uint8_t *sp = rig_gpa(r, STACK_GPA + RSP - STACK);
 
+	rig_need_exact(r, "32-bit code, the same way each time");
 	arm(r);
 	for (unsigned way = 0; way < 3; way++) {
 		load32(r, BLOB(x32_int80));
@@ -241,6 +243,7 @@ static void to_32_bit_code_and_back(void **state)
 	struct rig *r = *state;
 	uint8_t *p;
 
+	rig_need_exact(r, "32-bit code, the same way each time");
 	arm(r);
 	if (r->info.caps & VMMCTL_CAP_COMPAT_TRAP)
 		rig_skip(r, "far transfers to 32-bit code fault at once");
@@ -262,6 +265,7 @@ static void kicked_out_of_32_bit_code(void **state)
 	struct rig *r = *state;
 	static struct runner t;
 
+	rig_need_exact(r, "32-bit code, the same way each time");
 	arm(r);
 	load32(r, BLOB(x32_spin));
 	runner_init(&t, r, r->cpu, r->c);
