@@ -91,7 +91,7 @@ void context_merge(struct vmmctl_context *c, const struct vmmctl_regs *all)
 	_Static_assert(offsetof(struct vmmctl_regs, rax) == 0, "RAX is first");
 	/* A result may equal the number: RAX is the caller's in any case. */
 	for (size_t i = 1; i < sizeof(*all) / sizeof(uint64_t); i++)
-		if (regs[i] == shown[i])
+		if (regs[i] == shown[i] && guest[i] != shown[i])
 			regs[i] = guest[i];
 	c->brief = false;
 }

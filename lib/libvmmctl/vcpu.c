@@ -231,6 +231,11 @@ static int enter(struct vmmctl_vcpu *v, struct vmmctl_context *c,
 	count_add(&v->counters->entries, 1);
 	t = ticks();
 	err = c->m->v->ops->enter(v, c, deadline, ev);
+	/* Before anyone may take the seat away, who has to fetch the rest. */
+	if (ev->brief) {
+		c->shown = c->regs;
+		c->brief = true;
+	}
 	count_add(&v->counters->guest_time, ticks() - t);
 	count_add(&v->counters->exits, 1);
 	if (start != 0) {
@@ -293,12 +298,12 @@ static int run_once(struct vmmctl_vcpu *v, struct vmmctl_context *c,
 		    .dr6 = VMMCTL_DR6_BS };
 	} else {
 		r = enter(v, c, &ev, &unseated);
-		if (ev.brief) {
-			c->shown = c->regs;
-			c->brief = true;
-			/* RFLAGS and R11 need tending. */
-			if (st.on && context_fetch(c) == 0)
+		/* RFLAGS and R11 need tending. */
+		if (ev.brief && st.on) {
+			mtx_lock(&c->m->lock);
+			if (context_fetch(c) == 0)
 				ev.brief = false;
+			mtx_unlock(&c->m->lock);
 		}
 		if (ev.type == EVENT_FAILED)	/* said once is enough */
 			c->brief = c->lost = false;
