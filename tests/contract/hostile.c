@@ -386,6 +386,7 @@ static void trap_flag_across_mov_ss(void **state)
 	    VMMCTL_EXIT_EXCEPTION };
 	struct rig *r = *state;
 
+	rig_need_exact(r, "int 0x80 of a fresh vCPU, each time");
 	arm(r);
 	for (size_t i = 0; i < 4; i++) {
 		load(r, blobs[i]);
