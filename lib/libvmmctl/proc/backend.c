@@ -14,29 +14,10 @@
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/syscall.h>
-#include <sys/utsname.h>
 #include <unistd.h>
 
 #define HWCAP2_FSGSBASE_BIT	(1ul << 1)
 #define XFEATURES_PERMISSION	(3ull << 17)	/* AMX must be asked for */
-
-static bool kernel_at_least(unsigned major, unsigned minor)
-{
-	unsigned have[2] = { 0, 0 };
-	struct utsname u;
-	const char *p;
-	int i = 0;
-
-	if (uname(&u) != 0)
-		return false;
-	for (p = u.release; i < 2 && *p != '\0'; p++) {
-		if (*p >= '0' && *p <= '9')
-			have[i] = have[i] * 10 + (unsigned)(*p - '0');
-		else
-			i++;
-	}
-	return have[0] > major || (have[0] == major && have[1] >= minor);
-}
 
 /* The state components that a process has without asking for more. */
 static void xsave_facts(struct vmmctl_info *info)
@@ -118,7 +99,6 @@ static int proc_open(struct vmmctl *v, const char *option)
 	if (p == NULL)
 		return vmmctl_fail(v, -ENOMEM, "no memory for the backend");
 	p->variant = variant;
-	p->notif_sync = kernel_at_least(6, 6);
 	p->int1_before = host_int1_is_before();
 	v->backend_data = p;
 	strcpy(info->variant, variant->name);

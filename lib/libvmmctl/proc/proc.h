@@ -54,7 +54,6 @@ extern const struct proc_variant proc_ptrace;
 /* The handle. [I] */
 struct proc {
 	const struct proc_variant *variant;
-	bool notif_sync;	/* the kernel has SYNC_WAKE_UP (6.6) */
 	bool int1_before;	/* the host leaves RIP at INT1 */
 };
 

@@ -178,15 +178,14 @@ static void prepare_ops(struct proc_seat *seat)
 /* The listener has come: wait for the first trap, learn the frame. */
 static int seat_ready(struct proc_seat *seat, int listener)
 {
-	struct proc *p = seat->stub->m->v->backend_data;
 	uint64_t args[6];
 	int err;
 
 	seat->listener = listener;
 	seat->made = true;
-	if (p->notif_sync)
-		(void)ioctl(listener, SECCOMP_IOCTL_NOTIF_SET_FLAGS,
-		    SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP);
+	/* Since Linux 6.6; without it an unpinned hand-over changes CPUs. */
+	(void)ioctl(listener, SECCOMP_IOCTL_NOTIF_SET_FLAGS,
+	    SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP);
 	do {
 		err = seat_receive(seat, PATIENCE_NS, args);
 	} while (err == -EINTR);
