@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * os.h - the seam to the operating system: what the core asks of it, and what
+ * it calls in the core.  "os_types.h" is found on the include path: linux/ in
+ * the module, a fake in the unit tests.  It has
+ *   - uint8_t ... uint64_t, bool, size_t, NULL, errno values, memcpy & co.
+ *   - struct os_mutex, os_rwlock (both may sleep), os_spin, os_timer,
+ *     os_cpuset, and the short functions below marked [inline];
+ *   - OS_READ(x), OS_WRITE(x, v): one untorn access;  os_mb(): full barrier;
+ *     os_xchg32(p, v), os_cmpxchg32(p, old, new), os_fetch_add64(p, n).
+ * Errors are positive errno values; the glue negates them, in one place.
+ */
+#ifndef VMM_OS_H
+#define VMM_OS_H
+
+#include "os_types.h"
+
+struct vmm_machine;
+struct vmm_vcpu;
+
+/* [inline] os_mutex_init, _lock, _trylock (true: taken), _unlock, _fini;
+ * os_rwlock_init, _read_lock, _read_unlock, _write_lock, _write_unlock;
+ * os_spin_init, _lock, _unlock (interrupts stay as they are: never taken with
+ * them off, nor from an interrupt). */
+
+/* ---- memory: may sleep, charged to the caller's cgroup ---- */
+void *os_zalloc(size_t size);		/* large sizes too */
+void os_free(void *p);			/* NULL is fine */
+/* A zeroed page, counted in vmm_live.pages; *pa is its physical address. */
+void *os_page_alloc(uint64_t *pa);
+void os_page_free(void *page);
+/* Pages with no charge to anybody, for a processor's own use. */
+void *os_cpu_page_alloc(uint64_t *pa);
+void os_cpu_page_free(void *page);
+/* [inline] void *os_page_at(uint64_t pa): the kernel's view of any page. */
+
+/* ---- the caller ---- */
+int os_copyin(uint64_t uaddr, void *buf, size_t size);	/* 0, EFAULT */
+int os_copyout(uint64_t uaddr, const void *buf, size_t size);
+bool os_is_admin(void);
+uint32_t os_uid(void);
+uint64_t os_mono_ns(void);
+/* Is [uaddr, uaddr + size) a possible range of user addresses? */
+bool os_user_range(uint64_t uaddr, uint64_t size);
+
+/* ---- the owner of a machine: a process's memory ---- */
+/*
+ * Bind the calling process to m: from now on vmm_machine_invalidate_begin()
+ * and its like are called.  os_owner_put() ends that; after it none is
+ * running.
+ */
+int os_owner_get(struct vmm_machine *m, struct os_owner **out);
+void os_owner_put(struct os_owner *o);
+/* [inline] bool os_owner_is_current(const struct os_owner *o); */
+uint32_t os_owner_pid(const struct os_owner *o);
+
+/* A page of the owner, held by a reference. */
+struct os_user_page {
+	uint64_t pa;
+	bool writable;		/* may be mapped for writing */
+	void *handle;
+};
+/*
+ * Make the owner's page present for the access; sleeps.  0, EFAULT,
+ * EHWPOISON, EINTR (a signal came first), ENOMEM, EAGAIN (try again).
+ */
+int os_user_page_get(struct os_owner *o, uint64_t uaddr, bool write,
+    struct os_user_page *out);
+void os_user_page_put(struct os_user_page *p);
+/*
+ * How large the owner's own mapping is there: 1, 2 or 3 for 4 KiB, 2 MiB,
+ * 1 GiB.  Under the nested spin lock, with no invalidation under way.
+ */
+unsigned os_user_page_level(struct os_owner *o, uint64_t uaddr);
+/* A nested leaf of that page, written through it, goes away. */
+void os_page_dirtied(uint64_t pa);
+
+/* What the glue calls, from any context that may not sleep. [n] is taken. */
+void vmm_machine_invalidate_begin(struct vmm_machine *m, uint64_t start,
+    uint64_t end);
+void vmm_machine_invalidate_end(struct vmm_machine *m, uint64_t start,
+    uint64_t end);
+/* Was anything there accessed?  With clear: and from now on? */
+bool vmm_machine_young(struct vmm_machine *m, uint64_t start, uint64_t end,
+    bool clear);
+/* The owner's memory ends. */
+void vmm_machine_orphan(struct vmm_machine *m);
+
+/* ---- processors ---- */
+uint32_t os_cpu_max(void);		/* greater than every number */
+/* Run fn on every processor that is on line, one by one, interrupts off; stop
+ * at the first error. Holds hotplug off. */
+int os_cpu_each(int (*fn)(uint32_t cpu, void *arg), void *arg);
+/* Make a processor leave the guest soon.  Not with interrupts off. */
+void os_cpu_interrupt(uint32_t cpu);
+/* Return when every processor in the set has taken an interrupt.  May be
+ * called under a spin lock. */
+void os_cpus_interrupt(const struct os_cpuset *set);
+/*
+ * [inline]
+ * uint32_t os_guest_begin(void): interrupts off; the number of this processor.
+ * void os_guest_end(void): on again; what waited is taken here.
+ * bool os_attention(void): interrupts off; does the thread have to leave (a
+ *	signal, another thread to run)?
+ * bool os_signal(void); void os_resched(void): let others run.
+ */
+/* A machine check came while the guest ran. Interrupts off. */
+void os_machine_check(void);
+/* DR0-3, 6, 7 of the host were overwritten; interrupts off.  [inline] bool
+ * os_debug_in_use(void) tells whether the host has breakpoints itself. */
+void os_debug_restore(void);
+
+/* ---- timers: fire on the processor they were started on ---- */
+void os_timer_init(struct os_timer *t, void (*fn)(struct os_timer *t));
+void os_timer_start(struct os_timer *t, uint64_t mono_ns);
+void os_timer_stop(struct os_timer *t);	/* after it fn does not run */
+
+/* A line for the system's log. */
+void os_log(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+#endif

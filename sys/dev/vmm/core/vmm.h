@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * vmm.h - the core's objects: the hardware's life cycle, machines, their
+ * memory and contexts, vCPUs.
+ *
+ * Guards: [I] set before it is published, [h] hardware lock, [m] machine lock,
+ * [n] nested lock (spin), [c] context lock (spin), [v] vCPU lock, [a] atomic,
+ * [r] the thread that runs the vCPU, interrupts off where it says so.
+ * Lock order: h, m, v, owner's mmap lock, n or c.  A vCPU's lock is only ever
+ * tried, by run and by who needs it at rest.
+ *
+ * References: a vCPU descriptor holds its machine; a machine's memory, tables
+ * and contexts go when the last descriptor of either kind is closed.
+ */
+#ifndef VMM_CORE_H
+#define VMM_CORE_H
+
+#include "os.h"
+#include "vendor.h"
+#include "../vmm_ioctl.h"
+#include "../x86/npt.h"
+
+#define VMM_PAGE_SHIFT	12
+#define VMM_PAGE_SIZE	4096ull
+#define VMM_PAGE_MASK	(VMM_PAGE_SIZE - 1)
+
+#define VMM_MAX_VCPUS		256u	/* per machine */
+#define VMM_MAX_CONTEXTS	65536u
+#define VMM_MAX_REGIONS		4096u
+#define VMM_MAX_USER_MACHINES	64u	/* per user */
+
+/* ---- the hardware (hw.c) ---------------------------------------------- */
+
+/* One processor of the host. */
+struct vmm_cpu {
+	uint32_t number;	/* [I] */
+	bool ready;		/* [I] cpu_init was done */
+	bool on;		/* [h] and interrupts off there */
+	struct vmm_vcpu *last;	/* [r] interrupts off: who ran here last; may
+				 * be gone, only to be compared */
+	uint64_t last_space;	/* [r] v->space_id of then */
+	union {
+		struct {
+			void *host_save;	/* [I] VM_HSAVE_PA */
+			uint64_t host_save_pa;
+			void *host_vmcb;	/* [I] VMSAVE of the host */
+			uint64_t host_vmcb_pa;
+			uint64_t generation;	/* [r] of ASIDs */
+			uint32_t next_asid;
+		} svm;
+		struct {
+			void *vmxon;		/* [I] */
+			uint64_t vmxon_pa;
+			uint64_t current_pa;	/* [r] the current VMCS */
+			uint64_t generation;	/* [r] of VPIDs */
+			uint32_t next_vpid;
+		} vmx;
+	};
+};
+
+struct vmm_hw {
+	const struct vmm_vendor *vendor;	/* [I] NULL: none usable */
+	const char *why;			/* [I] then */
+	uint64_t caps;				/* [I] VMM_CAP_* */
+	uint32_t gpa_bits;			/* [I] */
+	const struct x86_npt_format *npt;	/* [I] */
+	uint32_t nasid;				/* [I] ASIDs or VPIDs, 0 included */
+	uint64_t xcr0;				/* [I] */
+	uint32_t xsave_size, mxcsr_mask;	/* [I] */
+	struct vmm_fact facts[VMM_FACTS];	/* [I] */
+	struct vmm_cpu *cpus;			/* [I] os_cpu_max() of them */
+	struct os_mutex lock;
+	uint32_t users;				/* [h] machines */
+	bool enabled;				/* [h] */
+	bool going_down;			/* [a] reboot: nobody enters */
+};
+extern struct vmm_hw vmm_hw;
+
+/* How many of each live; all 0 when nobody uses the device. [a] */
+struct vmm_live {
+	uint64_t machines, vcpus, contexts, regions, pages;
+};
+extern struct vmm_live vmm_live;
+
+/* Module load and unload.  init: 0, or EOPNOTSUPP with the sentence logged
+ * and in vmm_hw.why. */
+int vmm_hw_init(const struct vmm_vendor *const *vendors, unsigned n);
+void vmm_hw_fini(void);
+/* For a new machine: on for the first, off after the last. */
+int vmm_hw_get(const char **why);
+void vmm_hw_put(void);
+int vmm_hw_enable(bool enable);
+void vmm_hw_info(struct vmm_info *info);
+/* From the glue, on that processor: hotplug, suspend, resume, reboot. */
+int vmm_hw_cpu_online(uint32_t cpu);
+void vmm_hw_cpu_offline(uint32_t cpu);
+void vmm_hw_reboot(void);
+
+/* ---- memory (memory.c, fault.c, dirty.c) ------------------------------- */
+
+/* Written with m and n held, as the array of them. */
+struct vmm_region {
+	uint64_t gpa, size;
+	uint64_t uaddr;
+	uint32_t prot;
+	uint64_t *dirty;	/* one bit per page, written with n held; NULL:
+				 * not logging */
+};
+
+/* ---- contexts (context.c) ---------------------------------------------- */
+
+struct vmm_context_state {
+	uint8_t *xsave;		/* [holder's r, else c] 64-byte aligned */
+	uint32_t number;	/* [I] */
+	uint32_t counted;	/* [c] policy COUNT: bit n of vector n */
+	struct vmm_vcpu *holder; /* [c] whose context it is, running or not */
+};
+
+/* ---- machines (machine.c) ---------------------------------------------- */
+
+struct vmm_machine {
+	uint64_t id;			/* [I] */
+	char name[32];			/* [I] */
+	uint32_t uid;			/* [I] */
+	uint64_t created_mono_ns;	/* [I] */
+	uint64_t max_memory;		/* [I] */
+	uint32_t max_vcpus;		/* [I] */
+	struct os_owner *owner;		/* [I] */
+	uint64_t refs;			/* [a] descriptors */
+	struct vmm_machine *next;	/* list lock (list.c) */
+
+	struct os_rwlock lock;		/* m; reading: faults */
+	/* Written with m and n held: either is enough to read.  Sorted by
+	 * gpa. */
+	struct vmm_region **regions;
+	uint32_t nregions, cap_regions;
+	uint64_t memory;		/* [m] bytes */
+	struct vmm_vcpu *vcpus[VMM_MAX_VCPUS];	/* [m] written, also [n] */
+	uint32_t nvcpus;		/* [m] one above the last in use */
+	struct vmm_cpuid_entry *cpuid;	/* [m] replaced while no vCPU runs */
+	uint32_t cpuid_count;
+	uint64_t tsc_aux;		/* [m] likewise */
+	bool has_tsc_aux;
+
+	struct os_spin context_lock;	/* c */
+	struct vmm_context_state **contexts;	/* [c] by number */
+	uint32_t ncontexts, cap_contexts;	/* [c] */
+
+	struct os_spin nested_lock;	/* n */
+	struct x86_npt npt;		/* [n] */
+	uint64_t invalidating;		/* [n] calls of begin less calls of end */
+	uint64_t inv_start, inv_end;	/* [n] their hull */
+	uint64_t inv_seq;		/* [n] counts ends */
+	uint64_t flush_gen;		/* [a] leaves were taken away */
+	bool dead;			/* [a] the owner has gone */
+
+	struct vmm_stats_page *last;	/* [m] counters of vCPUs that are gone */
+};
+
+/* ---- vCPUs (vcpu.c, run.c, exit.c) ------------------------------------- */
+
+/* What a vendor has to load besides v->state. */
+#define VMM_LOAD_SPACE	1u	/* cr3; translations of another are there */
+#define VMM_LOAD_FLUSH	2u	/* guest translations */
+#define VMM_LOAD_NESTED	4u	/* nested translations */
+#define VMM_LOAD_CPU	8u	/* another processor than before, or another
+				 * vCPU was here: nothing cached is right */
+#define VMM_LOAD_DEBUG	16u	/* dr7 */
+
+enum vmm_mode { VMM_OUTSIDE = 0, VMM_INSIDE = 1 };
+
+/* Validated, and not in the owner's hands. */
+struct vmm_state {
+	uint64_t rip, rflags, rsp;
+	uint64_t fs_base, gs_base;
+};
+
+struct vmm_vcpu {
+	struct vmm_machine *machine;	/* [I] */
+	uint32_t index;			/* [I] */
+	struct vmm_vcpu_page *page;	/* [I] shared: copy once, then check */
+	struct vmm_stats_page *stats;	/* [r] shared, the owner reads */
+	struct os_mutex lock;		/* v */
+
+	/* [a] Dekker with kick and with whoever takes leaves away: mode first,
+	 * then kicked and flush_gen are read; the others write those first,
+	 * then read mode. */
+	uint32_t mode;
+	uint32_t cpu;			/* where it runs, or ran last */
+	uint32_t kicked;
+	uint32_t expired;		/* the deadline's timer has fired */
+
+	/* [r] */
+	struct vmm_state state;
+	uint32_t pending;		/* VMM_LOAD_* */
+	uint64_t flush_gen;		/* that has been honoured */
+	uint64_t cr3;
+	uint64_t space_id;		/* changes with cr3 */
+	struct vmm_context_state *context;	/* [r], holder says so */
+	uint64_t dr[4], dr7;
+	bool debug;			/* dr7 enables something */
+	uint64_t deadline;		/* the timer is armed for it; 0 */
+	struct os_timer timer;
+	uint8_t *host_xsave;		/* the thread's own, while inside */
+	struct vmm_region *hit;		/* [m] of the last nested fault */
+	void *tables[4];		/* [v] ready for the next nested fault */
+	uint64_t tables_pa[4];
+	uint32_t ntables;
+	union {
+		struct {
+			struct svm_vmcb *vmcb;	/* [I] the page */
+			uint64_t vmcb_pa;
+			uint64_t generation;	/* of asid, on v->cpu */
+		} svm;
+		struct {
+			void *vmcs;
+			uint64_t vmcs_pa;
+			uint64_t generation;
+			bool launched;
+			void *extra;
+		} vmx;
+	};
+};
+
+/* ---- what the glue calls: arguments have been copied in ---------------- */
+
+int vmm_machine_create(struct vmm_machine_create *a, struct vmm_machine **out);
+void vmm_machine_ref(struct vmm_machine *m);
+/* The last one frees it. May sleep. */
+void vmm_machine_put(struct vmm_machine *m);
+int vmm_vcpu_create(struct vmm_machine *m, const struct vmm_vcpu_create *a,
+    struct vmm_vcpu **out);
+/* The descriptor is closed, so nobody runs it. Drops the machine, too. */
+void vmm_vcpu_destroy(struct vmm_vcpu *v);
+int vmm_vcpu_run(struct vmm_vcpu *v);
+void vmm_vcpu_kick(struct vmm_vcpu *v);
+
+/*
+ * The rest go by tables (ioctl.c): the struct's size and direction are in the
+ * command.  arg has been copied in and will be copied out where the command
+ * says so (on failure, too).  ENOTTY: no such command.
+ */
+int vmm_device_ioctl(uint32_t cmd, void *arg);
+int vmm_machine_ioctl(struct vmm_machine *m, uint32_t cmd, void *arg);
+int vmm_vcpu_ioctl(struct vmm_vcpu *v, uint32_t cmd, void *arg);
+
+/* VMM_STATS: a snapshot holder that outlives its machine (stats.c). */
+struct vmm_stats_file;
+int vmm_stats_open(const struct vmm_stats *a, struct vmm_stats_file **out);
+/* Bytes read, 0 at the end; buf is the kernel's. */
+size_t vmm_stats_read(struct vmm_stats_file *f, uint64_t at, void *buf,
+    size_t size);
+void vmm_stats_close(struct vmm_stats_file *f);
+
+/* ---- among the core's files -------------------------------------------- */
+
+/* fault.c: 0: go on; an errno: the exit MEMORY's detail; EINTR, ENOMEM,
+ * EAGAIN (look at signals, then again). */
+int vmm_fault(struct vmm_vcpu *v, uint64_t gpa, uint32_t access);
+/* [n] Take away the leaves of the range, remember what was dirty; true: a
+ * flush is due. */
+bool vmm_zap(struct vmm_machine *m, uint64_t gpa, uint64_t size);
+/* [n] Leaves were taken away: nobody uses them when this returns. */
+void vmm_flush(struct vmm_machine *m);
+/* [m] The region of gpa, or NULL. */
+struct vmm_region *vmm_region_find(struct vmm_machine *m, uint64_t gpa);
+
+int vmm_memory_map(struct vmm_machine *m, const struct vmm_memory *a);
+int vmm_memory_unmap(struct vmm_machine *m, const struct vmm_memory *a);
+int vmm_memory_protect(struct vmm_machine *m, const struct vmm_memory *a);
+void vmm_memory_fini(struct vmm_machine *m);
+int vmm_dirty_log(struct vmm_machine *m, const struct vmm_dirty_log *a);
+
+int vmm_context_create(struct vmm_machine *m, struct vmm_context *a);
+int vmm_context_destroy(struct vmm_machine *m, const struct vmm_context *a);
+int vmm_xsave_get(struct vmm_machine *m, const struct vmm_xsave *a);
+int vmm_xsave_set(struct vmm_machine *m, const struct vmm_xsave *a);
+int vmm_policy_set(struct vmm_machine *m, const struct vmm_policy *a);
+/* Make context number v's; false: none, or another's that runs. */
+bool vmm_context_take(struct vmm_vcpu *v, uint32_t number);
+void vmm_context_drop(struct vmm_vcpu *v);
+void vmm_contexts_fini(struct vmm_machine *m);
+
+/* cpuid.c: pure. */
+void vmm_cpuid_apply(const struct vmm_cpuid_entry *table, uint32_t n,
+    uint32_t leaf, uint32_t subleaf, uint32_t out[4]);
+
+/* exit.c: 1: the exit is in v->page; 0: go on inside; 2: go on after fault
+ * handling outside (cause NESTED). */
+int vmm_exit_handle(struct vmm_vcpu *v, struct vmm_cause *cause);
+
+/* list.c */
+void vmm_list_add(struct vmm_machine *m);
+void vmm_list_remove(struct vmm_machine *m);
+int vmm_list(struct vmm_list *a);
+
+#endif
