@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The kernel module, built out of tree for one kernel of the cache."""
+import os
+import subprocess
+
+import cache
+
+
+def source():
+    """The folder with the module's Kbuild; None: there is none."""
+    folder = os.environ.get('VMM_MODULE_DIR') or \
+        os.path.join(cache.TOP, 'sys/dev/vmm')
+    for name in ('Kbuild', 'Makefile'):
+        if os.path.exists(os.path.join(folder, name)):
+            return os.path.abspath(folder)
+    return None
+
+
+def build(kernel, folder, result):
+    """Builds the source in folder; vmm.ko, without debug information, goes
+    to result."""
+    cache.need({'make': 'make', 'gcc': 'gcc', 'strip': 'binutils'})
+    with cache.locked('module-' + kernel.version) as dest:
+        work = os.path.join(dest, 'vmm')
+        cache.update_tree(folder, work)
+        env = {k: v for k, v in os.environ.items()
+               if k not in ('MAKEFLAGS', 'MAKELEVEL', 'MFLAGS')}
+        cache.run(['make', '-C', kernel.headers, f'M={work}',
+                   f'-j{len(os.sched_getaffinity(0))}', 'modules'],
+                  f'building the module for {kernel.version}',
+                  log=os.path.join(dest, 'make.log'), env=env)
+        subprocess.run(['strip', '--strip-debug', '-o', result,
+                        os.path.join(work, 'vmm.ko')], check=True)

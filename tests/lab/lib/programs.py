@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""What runs in the laboratory: programs.list, or the caller's own program."""
+import hashlib
+import os
+import re
+import shlex
+import shutil
+import subprocess
+
+import cache
+import module
+
+LIST = os.path.join(cache.HERE, 'programs.list')
+
+
+class Program:
+    """A line of the list."""
+
+    def __init__(self, line):
+        path, backends, *flags = line.split()
+        self.path = path                    # below tests/ of the build tree
+        self.backends = backends.split(',')
+        self.traces = 'traces' in flags
+
+    def name(self, backend):
+        return self.path.replace('%b', backend)
+
+
+def read_list():
+    with open(LIST, encoding='utf-8') as f:
+        return [Program(line) for line in f
+                if line.strip() and not line.startswith('#')]
+
+
+def build_tree(options):
+    """The build tree with the programs: given, or made here."""
+    if options.build:
+        return os.path.abspath(options.build)
+    cache.need({'cmake': 'cmake', 'gcc': 'gcc', 'make': 'make'})
+    with cache.locked('programs') as folder:
+        log = os.path.join(folder, 'build.log')
+        tree = os.path.join(folder, 'tree')
+        cache.run(['cmake', '-S', cache.TOP, '-B', tree,
+                   '-DCMAKE_BUILD_TYPE=RelWithDebInfo'],
+                  'configuring the programs', log=log)
+        cache.run(['cmake', '--build', tree, '-j',
+                   str(len(os.sched_getaffinity(0)))],
+                  'building the programs', log=log)
+        return tree
+
+
+def host_traces(tree, program, dest):
+    """What the program writes on the host, with backend proc.  False: it
+    does not run here."""
+    path = os.path.join(tree, 'tests', program.name('proc'))
+    with open(path, 'rb') as f:
+        key = hashlib.sha256(f.read()).hexdigest()[:16]
+    with cache.locked('traces') as folder:
+        kept = os.path.join(folder, os.path.basename(path) + '-' + key)
+        if not os.path.isdir(kept):
+            shutil.rmtree(kept + '.new', ignore_errors=True)
+            os.makedirs(kept + '.new')
+            if subprocess.run([path], stdin=subprocess.DEVNULL, check=False,
+                              stdout=subprocess.DEVNULL, env={
+                                  **os.environ,
+                                  'VMMCTL_TRACE_DIR': kept + '.new'}
+                              ).returncode != 0:
+                return False
+            os.rename(kept + '.new', kept)
+        names = os.listdir(kept)
+        for name in names:
+            shutil.copy(os.path.join(kept, name), os.path.join(dest, name))
+        return bool(names)
+
+
+class Plan:
+    """Puts the programs into the guest; text() is what its init does."""
+
+    def __init__(self, options, root):
+        self.options = options
+        self.root = root
+        self.lines = [f'export {shlex.quote(e)}' for e in options.env]
+        self.backends = options.backend.split(',') if options.backend else []
+        if options.command:
+            self.one(options.command)
+        else:
+            self.all()
+
+    def text(self):
+        return '\n'.join(self.lines) + '\n'
+
+    def start_backend(self, name):
+        """False, and a reason to skip, if it cannot be."""
+        if name == 'vmm' and module.source() is None:
+            self.lines.append(
+                'begin vmm; echo "1..0 # SKIP sys/dev/vmm has no module '
+                'yet"; status 0')
+            return False
+        self.lines.append(f'backend {name}')
+        return True
+
+    def command(self, name, words):
+        self.lines.append(f'program {shlex.quote(name)} '
+                          f'{self.options.limit} {shlex.join(words)}')
+
+    def one(self, command):
+        self.backends = self.backends or [
+            'vmm' if module.source() is not None else 'kvm']
+        name = os.path.basename(command[0])
+        if os.path.isfile(command[0]):
+            # Contract tests know their backend by their folder.
+            parent = os.path.basename(os.path.dirname(
+                os.path.abspath(command[0])))
+            path = f'/lab/bin/{parent}/{name}'
+            self.root.add(command[0], path)
+            command = [path, *command[1:]]
+        for backend in self.backends:
+            if self.start_backend(backend):
+                self.command(name, command)
+        # It shows that all is given back.
+        self.lines.append('backend none')
+
+    def all(self):
+        listed = [p for p in read_list() if not self.options.only or
+                  re.search(self.options.only, p.path)]
+        if not self.backends:
+            self.backends = sorted({b for p in listed for b in p.backends})
+        tree = build_tree(self.options)
+        for backend in self.backends:
+            chosen = [p for p in listed if backend in p.backends]
+            if chosen and self.start_backend(backend):
+                for program in chosen:
+                    self.listed(tree, program, backend)
+        self.lines.append('backend none')
+
+    def listed(self, tree, program, backend):
+        name = program.name(backend)
+        source = os.path.join(tree, 'tests', name)
+        if not os.path.exists(source):
+            raise cache.Failed(f'{source}: in programs.list, but not built')
+        self.root.add(source, '/lab/tests/' + name)
+        if program.traces:
+            folder = os.path.dirname(self.root.path(
+                f'/lab/traces/{name}/x'))
+            if not host_traces(tree, program, folder):
+                os.rmdir(folder)
+        self.command(name, ['/lab/tests/' + name])

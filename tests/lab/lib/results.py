@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""From what the guest prints to TAP: one line for each test of each program,
+or for each program that does not speak TAP."""
+import base64
+import io
+import re
+import tarfile
+
+TEST = re.compile(r'(ok|not ok) (\d+)(?: - | )?(.*)')
+# What a kernel says when something is wrong with it.
+ALARM = re.compile(
+    r'WARNING:|BUG:|BUG |Oops|Kernel panic|kernel BUG|cut here|Call Trace|'
+    r'KASAN|KCSAN|UBSAN|lockdep|circular locking|suspicious RCU|'
+    r'INFO: task .* blocked|self-detected stall|detected stalls|soft lockup|'
+    r'hard LOCKUP|general protection fault:|unable to handle|'
+    r'Objects remaining|refcount_t|bad page|Bad page|leaked|'
+    r'scheduling while atomic|sleeping function called|double fault|'
+    r'unchecked MSR access|bad frame|page allocation failure')
+
+
+class Results:
+    """Feed it the lines of the output; it prints TAP."""
+
+    def __init__(self, write, prefix=''):
+        self.write = write
+        self.prefix = prefix
+        self.count = 0
+        self.failures = 0
+        self.running = None     # what began and has not ended
+        self.ended = False
+        self.taint = None
+        self.archive = None     # lines of what the guest sends out
+        self.out = None
+        self.forget()
+
+    def forget(self):
+        self.tap = False        # the program speaks it
+        self.bad = False        # and has said "not ok"
+        self.skipped = None     # all of it, for that reason
+        self.reasons = {}       # of single tests
+        self.text = []
+
+    def result(self, good, name, skip=None):
+        self.count += 1
+        self.failures += not good
+        self.write(f'{"ok" if good else "not ok"} {self.count} - '
+                   f'{self.prefix}{name}' +
+                   (f' # SKIP {skip}' if skip is not None else ''))
+
+    def note(self, text):
+        for line in text.splitlines():
+            self.write('# ' + re.sub('^# ?', '', line))
+
+    def feed(self, line):
+        line = line.rstrip('\r\n')
+        if line.startswith('lab: '):
+            self.control(line[5:])
+        elif self.archive is not None:
+            self.archive.append(line)
+        elif line and self.running is not None:
+            self.program(line)
+
+    def control(self, line):
+        word, _, rest = line.partition(' ')
+        if word == 'begin':
+            self.running = rest
+            self.forget()
+        elif word == 'status':
+            self.status(*rest.split())
+        elif word == 'taint':
+            self.taint = int(rest)
+        elif line == 'out':
+            self.archive = []
+        elif line == 'out end':
+            self.out = base64.b64decode(''.join(self.archive))
+            self.archive = None
+        elif word == 'end':
+            self.ended = True
+
+    def program(self, line):
+        test = TEST.fullmatch(line)
+        reason = re.fullmatch(r'# SKIP (\w+): (.*)', line)
+        if test:
+            self.tap = True
+            good = test.group(1) == 'ok'
+            self.bad |= not good
+            name, _, skip = test.group(3).partition(' # SKIP')
+            if _:
+                skip = self.reasons.get(name, skip.strip())
+            self.result(good, f'{self.running}: {name}', skip if _ else None)
+        elif line.startswith('1..0 # SKIP'):
+            self.skipped = line[len('1..0 # SKIP'):].strip()
+        elif line.startswith('Bail out!'):
+            self.tap = True
+            self.bad = True
+            self.result(False, self.running)
+            self.note(line)
+        elif reason:
+            self.reasons[reason.group(1)] = reason.group(2)
+        elif re.match(r'TAP version|1\.\.\d', line):
+            self.tap = True
+        elif line == '# not ok - tests':
+            pass                # cmocka's sum
+        elif self.tap or line.startswith('#'):
+            self.note(line)
+        else:
+            self.text.append(line)
+
+    def status(self, status, began, ended):
+        name, self.running = self.running, None
+        if self.skipped is not None and status == '0':
+            self.result(True, name, self.skipped)
+        elif not self.tap:
+            self.result(status == '0', name)
+        elif status != '0' and not self.bad:
+            self.result(False, f'{name}: exit status')
+        self.note('\n'.join(self.text))
+        if status != '0':
+            self.note(f'{name}: exit status {status}' + (
+                ', killed: it took too long' if status == '137' else ''))
+        self.note(f'{name}: {float(ended) - float(began):.2f} s')
+
+    def extract(self, folder):
+        """What the guest sent out."""
+        with tarfile.open(fileobj=io.BytesIO(self.out)) as tar:
+            tar.extractall(folder)
+
+
+def alarms(console):
+    """Lines of the console that a sound kernel does not print."""
+    return [line for line in console.splitlines() if ALARM.search(line)]
