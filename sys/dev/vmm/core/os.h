@@ -7,7 +7,16 @@
  *   - struct os_mutex, os_rwlock (both may sleep), os_spin, os_timer,
  *     os_cpuset, and the short functions below marked [inline];
  *   - OS_READ(x), OS_WRITE(x, v): one untorn access;  os_mb(): full barrier;
- *     os_xchg32(p, v), os_cmpxchg32(p, old, new), os_fetch_add64(p, n).
+ *     os_xchg32(p, v), os_cmpxchg32(p, old, new), os_fetch_add64(p, n);
+ *     os_xchg64(p, v), os_cmpxchg64(p, old, new): all give what was there.
+ * "os_asm.h" is for .S files, found likewise:
+ *   - OS_FUNC_START(name), OS_FUNC_END(name), OS_RET;
+ *   - OS_BEFORE_ENTRY: the last thing before the guest.  All registers but
+ *     the stack pointer are the guest's, the segment bases too: it may change
+ *     flags only.
+ *   - OS_AFTER_EXIT: the host's segment bases are back, the general registers
+ *     have no value of the guest; no return or indirect branch has been
+ *     executed yet.  It may change rax, rcx, rdx and flags.
  * Errors are positive errno values; the glue negates them, in one place.
  */
 #ifndef VMM_OS_H
@@ -104,6 +113,13 @@ void os_cpus_interrupt(const struct os_cpuset *set);
  *	signal, another thread to run)?
  * bool os_signal(void); void os_resched(void): let others run.
  */
+/*
+ * [inline] void os_ibpb(void): what branches of one guest user have taught the
+ * processor does not guide those of the next; nothing where the host does not
+ * care between its own processes.  Interrupts off.
+ */
+/* A model-specific register that may be absent; false: it is. */
+bool os_rdmsr_safe(uint32_t msr, uint64_t *value);
 /* A machine check came while the guest ran. Interrupts off. */
 void os_machine_check(void);
 /* DR0-3, 6, 7 of the host were overwritten; interrupts off.  [inline] bool
