@@ -18,10 +18,15 @@ enum vmm_cause_kind {
 	VMM_CAUSE_INTERRUPT,	/* for the host; it is taken when they are on */
 	VMM_CAUSE_NMI,		/* has been taken by now */
 	VMM_CAUSE_MACHINE_CHECK,
-	VMM_CAUSE_EXCEPTION,	/* vector, error_code, address (#PF), dr6 (#DB);
-				 * RIP as the processor left it */
-	VMM_CAUSE_SOFTINT,	/* INT n: vector; RIP at the instruction */
-	VMM_CAUSE_CPUID,	/* RIP at the instruction, here and below */
+	VMM_CAUSE_EXCEPTION,	/* vector, error_code, address (#PF), dr6 (#DB).
+				 * RIP at the instruction, #BP's INT3 too;
+				 * after it for a #DB that is a trap */
+	VMM_CAUSE_SOFTINT,	/* INT n: vector, or VMM_VECTOR_UNTOLD, and then
+				 * it may be an INT3.  RIP at the instruction,
+				 * here and below */
+	VMM_CAUSE_ICEBP,	/* opcode F1: to become a #DB with no cause in
+				 * dr6, RIP after it */
+	VMM_CAUSE_CPUID,
 	VMM_CAUSE_UNDEFINED,	/* an instruction that a guest user has not */
 	VMM_CAUSE_PRIVILEGED,	/* one that is #GP(0) in ring 3 */
 	VMM_CAUSE_NESTED,	/* gpa, access, present */
@@ -31,11 +36,16 @@ enum vmm_cause_kind {
 	VMM_CAUSES
 };
 
+#define VMM_VECTOR_UNTOLD	0xffffffffu
+
+/* Fields that the kind has no use for are not set. */
 struct vmm_cause {
 	uint32_t kind;		/* enum vmm_cause_kind */
 	uint32_t vector;
 	uint32_t error_code;
-	uint32_t length;	/* of the instruction; 0: not told */
+	uint32_t length;	/* of the instruction, where RIP is at it and
+				 * one follows: #BP, SOFTINT, ICEBP, CPUID;
+				 * 0: not told */
 	uint32_t access;	/* NESTED: VMM_PROT_* */
 	bool present;		/* NESTED: a leaf was there */
 	bool has_error_code;

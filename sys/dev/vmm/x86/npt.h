@@ -2,8 +2,9 @@
 /*
  * npt.h - nested page tables: guest-physical to physical, four levels, in the
  * vendor's format.  Builds and looks up; knows no machine, lock or flush.
- * Hardware walks the tables meanwhile: every change of an entry is one store.
- * Tables are freed only by x86_npt_fini() and x86_npt_prune().
+ * Hardware walks the tables meanwhile, and sets bits in them: every change of
+ * an entry is one store or exchange.  Tables are freed only by x86_npt_fini()
+ * and x86_npt_free().
  */
 #ifndef VMM_X86_NPT_H
 #define VMM_X86_NPT_H
@@ -50,10 +51,12 @@ int x86_npt_init(struct x86_npt *t, const struct x86_npt_format *f);
 void x86_npt_fini(struct x86_npt *t);
 
 /*
- * Make [gpa, gpa + span of level) lead to pa, replacing a leaf of the same or
- * a lower level... of a table only when it is empty: false when a table with
- * leaves is in the way or the stock (3 suffice) is short; then nothing has
- * changed.  prot: VMM_PROT_*; dirty: set D now.
+ * Make [gpa, gpa + span of level) lead to pa, which may replace a leaf of the
+ * same level (the same page: what was dirty stays so).  False when a larger
+ * leaf or a table, even an empty one, is in the way, or the stock (3 suffice)
+ * is short; then nothing has changed.  prot: VMM_PROT_*; dirty: set D now.
+ * No flush is due if the page is the same and prot no less, or nothing was
+ * there.
  */
 bool x86_npt_map(struct x86_npt *t, struct x86_npt_stock *s, uint64_t gpa,
     uint64_t pa, unsigned level, uint32_t prot, bool dirty);
@@ -83,12 +86,17 @@ enum x86_npt_op {
 	X86_NPT_LOOK		/* nothing */
 };
 /* seen (may be NULL) hears of each leaf as it was.  The number of leaves whose
- * entry has changed so that a flush is due. */
+ * entry has changed so that a flush is due; AGE needs none. */
 uint64_t x86_npt_apply(struct x86_npt *t, uint64_t gpa, uint64_t size,
     enum x86_npt_op op, uint32_t arg,
     void (*seen)(void *cookie, const struct x86_npt_leaf *leaf), void *cookie);
-/* Free the tables of the range that hold no leaf; after the flush, nobody may
- * be inside with older translations of tables.  */
-void x86_npt_prune(struct x86_npt *t, uint64_t gpa, uint64_t size);
+
+/*
+ * Take the tables of the range that hold no leaf out of the tree; NULL: none.
+ * Processors may go on reading them, as empty ones, until they are flushed:
+ * x86_npt_free() what this returns only then.
+ */
+void *x86_npt_prune(struct x86_npt *t, uint64_t gpa, uint64_t size);
+void x86_npt_free(void *tables);
 
 #endif

@@ -73,11 +73,13 @@ void x86_xsave_init(void *area, uint32_t size);
 size_t x86_fetch(const struct x86_npt *npt, uint64_t cr3, uint64_t rip,
     uint8_t *buf, size_t size);
 
-/* Instructions that end in these two opcodes after prefixes: the length of
- * the whole, or 0 when it is not that one.  SYSCALL 0F 05; CPUID 0F A2. */
+/*
+ * The length of the instruction at code, prefixes included, if it is that one
+ * and whole within n bytes; else 0.  LOCK makes none of them valid.  0F second:
+ * SYSCALL 05, CPUID A2; one byte: INT3 CC, ICEBP F1; INT n.
+ */
 unsigned x86_insn_0f(const uint8_t *code, size_t n, uint8_t second);
-/* INT n: the length and n, or 0; INT3 and ICEBP: the length or 0. */
-unsigned x86_insn_int(const uint8_t *code, size_t n, uint8_t *vector);
 unsigned x86_insn_1(const uint8_t *code, size_t n, uint8_t opcode);
+unsigned x86_insn_int(const uint8_t *code, size_t n, uint8_t *vector);
 
 #endif
