@@ -36,8 +36,13 @@ GUEST_BEGIN(c_spin)
 	jmp	1b
 GUEST_END(c_spin)
 
+/*
+ * Plain stores, no read-modify-write: emulators report the read when such an
+ * instruction faults.
+ */
 GUEST_BEGIN(c_write)
-1:	incq	(%rbx)
+1:	mov	%rax, (%rbx)
+	inc	%rax
 	jmp	1b
 GUEST_END(c_write)
 
