@@ -4,9 +4,10 @@
  * it calls in the core.  "os_types.h" is found on the include path: linux/ in
  * the module, a fake in the unit tests.  It has
  *   - uint8_t ... uint64_t, bool, size_t, NULL, errno values, memcpy & co.
- *   - struct os_mutex, os_rwlock (both may sleep), os_spin, os_timer,
- *     os_cpuset, and the short functions below marked [inline];
- *   - OS_READ(x), OS_WRITE(x, v): one untorn access;  os_mb(): full barrier;
+ *   - struct os_mutex (may sleep), os_spin, os_timer, os_cpuset, and the short
+ *     functions below marked [inline];
+ *   - OS_READ(x), OS_WRITE(x, v): one untorn access;  OS_RELEASE(x, v): a
+ *     store that comes after all before it;  os_mb(): full barrier;
  *     os_xchg32(p, v), os_cmpxchg32(p, old, new), os_fetch_add64(p, n);
  *     os_xchg64(p, v), os_cmpxchg64(p, old, new): all give what was there.
  * "os_asm.h" is for .S files, found likewise:
@@ -27,10 +28,9 @@
 struct vmm_machine;
 struct vmm_vcpu;
 
-/* [inline] os_mutex_init, _lock, _trylock (true: taken), _unlock, _fini;
- * os_rwlock_init, _read_lock, _read_unlock, _write_lock, _write_unlock;
- * os_spin_init, _lock, _unlock (interrupts stay as they are: never taken with
- * them off, nor from an interrupt). */
+/* [inline] os_mutex_init, _lock, _unlock, _fini; os_spin_init, _lock, _unlock,
+ * _fini (interrupts stay as they are: never taken with them off, nor from an
+ * interrupt); os_cpuset_clear(set), os_cpuset_add(set, cpu). */
 
 /* ---- memory: may sleep, charged to the caller's cgroup ---- */
 void *os_zalloc(size_t size);		/* large sizes too */

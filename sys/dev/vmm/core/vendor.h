@@ -66,6 +66,8 @@ struct vmm_vendor {
 	/* On that processor, interrupts off.  EBUSY and *why when somebody
 	 * else has it. */
 	int (*cpu_on)(struct vmm_cpu *c, const char **why);
+	/* Would cpu_on succeed?  Changes nothing.  May be NULL. */
+	int (*cpu_check)(struct vmm_cpu *c, const char **why);
 	void (*cpu_off)(struct vmm_cpu *c);
 	/* Memory of a processor; may sleep. */
 	int (*cpu_init)(struct vmm_cpu *c);

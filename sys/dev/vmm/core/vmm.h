@@ -3,11 +3,13 @@
  * vmm.h - the core's objects: the hardware's life cycle, machines, their
  * memory and contexts, vCPUs.
  *
- * Guards: [I] set before it is published, [h] hardware lock, [m] machine lock,
- * [n] nested lock (spin), [c] context lock (spin), [v] vCPU lock, [a] atomic,
+ * Guards: [I] set before it is published, [h] hardware lock, [l] list lock,
+ * [m] machine lock, [n] nested lock (spin), [c] context lock (spin),
+ * [a] atomic, [v] whoever has made v->busy something else than VMM_REST,
  * [r] the thread that runs the vCPU, interrupts off where it says so.
- * Lock order: h, m, v, owner's mmap lock, n or c.  A vCPU's lock is only ever
- * tried, by run and by who needs it at rest.
+ * Lock order: h; l; m, owner's mmap lock, n or c (never both).  Nobody waits
+ * for a vCPU that runs: what needs one at rest is EBUSY then.  The host's lock
+ * against hotplug is inside h, so that what it calls may not take h.
  *
  * References: a vCPU descriptor holds its machine; a machine's memory, tables
  * and contexts go when the last descriptor of either kind is closed.
@@ -35,7 +37,7 @@
 struct vmm_cpu {
 	uint32_t number;	/* [I] */
 	bool ready;		/* [I] cpu_init was done */
-	bool on;		/* [h] and interrupts off there */
+	bool on;		/* written with interrupts off there */
 	struct vmm_vcpu *last;	/* [r] interrupts off: who ran here last; may
 				 * be gone, only to be compared */
 	uint64_t last_space;	/* [r] v->space_id of then */
@@ -65,13 +67,19 @@ struct vmm_hw {
 	uint32_t gpa_bits;			/* [I] */
 	const struct x86_npt_format *npt;	/* [I] */
 	uint32_t nasid;				/* [I] ASIDs or VPIDs, 0 included */
-	uint64_t xcr0;				/* [I] */
+	uint64_t xcr0;				/* [I] of contexts */
 	uint32_t xsave_size, mxcsr_mask;	/* [I] */
+	/* [I] Where the standard format has component n; size 0: it is none. */
+	struct {
+		uint32_t offset, size;
+	} part[64];
 	struct vmm_fact facts[VMM_FACTS];	/* [I] */
 	struct vmm_cpu *cpus;			/* [I] os_cpu_max() of them */
 	struct os_mutex lock;
 	uint32_t users;				/* [h] machines */
 	bool enabled;				/* [h] */
+	bool active;				/* on; changes while there is
+						 * no hotplug only */
 	bool going_down;			/* [a] reboot: nobody enters */
 };
 extern struct vmm_hw vmm_hw;
@@ -91,18 +99,21 @@ int vmm_hw_get(const char **why);
 void vmm_hw_put(void);
 int vmm_hw_enable(bool enable);
 void vmm_hw_info(struct vmm_info *info);
-/* From the glue, on that processor: hotplug, suspend, resume, reboot. */
+/* From the glue, on that processor, interrupts off, by the thread that does
+ * hotplug: so too for suspend (off) and resume (on).  0, or EBUSY. */
 int vmm_hw_cpu_online(uint32_t cpu);
 void vmm_hw_cpu_offline(uint32_t cpu);
+/* From the glue's reboot notifier; may sleep. */
 void vmm_hw_reboot(void);
 
 /* ---- memory (memory.c, fault.c, dirty.c) ------------------------------- */
 
-/* Written with m and n held, as the array of them. */
+/* Written with m and n held, as the array of them: either is enough to
+ * read. */
 struct vmm_region {
 	uint64_t gpa, size;
 	uint64_t uaddr;
-	uint32_t prot;
+	uint32_t prot;		/* 0: it is about to go */
 	uint64_t *dirty;	/* one bit per page, written with n held; NULL:
 				 * not logging */
 };
@@ -110,9 +121,10 @@ struct vmm_region {
 /* ---- contexts (context.c) ---------------------------------------------- */
 
 struct vmm_context_state {
-	uint8_t *xsave;		/* [holder's r, else c] 64-byte aligned */
+	uint8_t *xsave;		/* [holder's v, else c] 64-byte aligned */
+	void *memory;		/* [I] what xsave is in */
 	uint32_t number;	/* [I] */
-	uint32_t counted;	/* [c] policy COUNT: bit n of vector n */
+	uint32_t counted;	/* written with [c]; COUNT: bit n of vector n */
 	struct vmm_vcpu *holder; /* [c] whose context it is, running or not */
 };
 
@@ -127,34 +139,40 @@ struct vmm_machine {
 	uint32_t max_vcpus;		/* [I] */
 	struct os_owner *owner;		/* [I] */
 	uint64_t refs;			/* [a] descriptors */
-	struct vmm_machine *next;	/* list lock (list.c) */
+	struct vmm_machine *next;	/* [l] */
 
-	struct os_rwlock lock;		/* m; reading: faults */
+	struct os_mutex lock;		/* m */
 	/* Written with m and n held: either is enough to read.  Sorted by
 	 * gpa. */
 	struct vmm_region **regions;
 	uint32_t nregions, cap_regions;
+	uint64_t region_gen;		/* [n] counts their changes */
 	uint64_t memory;		/* [m] bytes */
-	struct vmm_vcpu *vcpus[VMM_MAX_VCPUS];	/* [m] written, also [n] */
-	uint32_t nvcpus;		/* [m] one above the last in use */
-	struct vmm_cpuid_entry *cpuid;	/* [m] replaced while no vCPU runs */
+	/* Written with m and n held. */
+	struct vmm_vcpu *vcpus[VMM_MAX_VCPUS];
+	uint32_t nvcpus;		/* one above the last in use */
+	uint32_t live_vcpus;		/* [m] */
+	/* [m], and no vCPU runs: those that run need no lock to read. */
+	struct vmm_cpuid_entry *cpuid;
 	uint32_t cpuid_count;
-	uint64_t tsc_aux;		/* [m] likewise */
+	uint64_t tsc_aux;
 	bool has_tsc_aux;
 
 	struct os_spin context_lock;	/* c */
 	struct vmm_context_state **contexts;	/* [c] by number */
 	uint32_t ncontexts, cap_contexts;	/* [c] */
+	uint32_t free_context;		/* [c] none below is free */
 
 	struct os_spin nested_lock;	/* n */
 	struct x86_npt npt;		/* [n] */
+	struct os_cpuset interrupt;	/* [n] vmm_flush() */
 	uint64_t invalidating;		/* [n] calls of begin less calls of end */
 	uint64_t inv_start, inv_end;	/* [n] their hull */
 	uint64_t inv_seq;		/* [n] counts ends */
 	uint64_t flush_gen;		/* [a] leaves were taken away */
 	bool dead;			/* [a] the owner has gone */
 
-	struct vmm_stats_page *last;	/* [m] counters of vCPUs that are gone */
+	struct vmm_stats_set *stats;	/* [I] may outlive the machine */
 };
 
 /* ---- vCPUs (vcpu.c, run.c, exit.c) ------------------------------------- */
@@ -169,6 +187,9 @@ struct vmm_machine {
 
 enum vmm_mode { VMM_OUTSIDE = 0, VMM_INSIDE = 1 };
 
+/* v->busy.  A visitor never sleeps, so that run may wait for it. */
+enum vmm_busy { VMM_REST = 0, VMM_RUNS = 1, VMM_VISITED = 2 };
+
 /* Validated, and not in the owner's hands. */
 struct vmm_state {
 	uint64_t rip, rflags, rsp;
@@ -180,7 +201,7 @@ struct vmm_vcpu {
 	uint32_t index;			/* [I] */
 	struct vmm_vcpu_page *page;	/* [I] shared: copy once, then check */
 	struct vmm_stats_page *stats;	/* [r] shared, the owner reads */
-	struct os_mutex lock;		/* v */
+	uint32_t busy;			/* [a] enum vmm_busy: v */
 
 	/* [a] Dekker with kick and with whoever takes leaves away: mode first,
 	 * then kicked and flush_gen are read; the others write those first,
@@ -196,13 +217,15 @@ struct vmm_vcpu {
 	uint64_t flush_gen;		/* that has been honoured */
 	uint64_t cr3;
 	uint64_t space_id;		/* changes with cr3 */
-	struct vmm_context_state *context;	/* [r], holder says so */
+	struct vmm_context_state *context;	/* [v] its holder is v; NULL */
+	uint32_t context_number;	/* that the owner named */
 	uint64_t dr[4], dr7;
 	bool debug;			/* dr7 enables something */
 	uint64_t deadline;		/* the timer is armed for it; 0 */
+	uint32_t timer_cpu;		/* there */
 	struct os_timer timer;
 	uint8_t *host_xsave;		/* the thread's own, while inside */
-	struct vmm_region *hit;		/* [m] of the last nested fault */
+	void *host_memory;		/* [I] what host_xsave is in */
 	void *tables[4];		/* [v] ready for the next nested fault */
 	uint64_t tables_pa[4];
 	uint32_t ntables;
@@ -233,7 +256,7 @@ int vmm_vcpu_create(struct vmm_machine *m, const struct vmm_vcpu_create *a,
 /* The descriptor is closed, so nobody runs it. Drops the machine, too. */
 void vmm_vcpu_destroy(struct vmm_vcpu *v);
 int vmm_vcpu_run(struct vmm_vcpu *v);
-void vmm_vcpu_kick(struct vmm_vcpu *v);
+int vmm_vcpu_kick(struct vmm_vcpu *v);
 
 /*
  * The rest go by tables (ioctl.c): the struct's size and direction are in the
@@ -254,16 +277,25 @@ void vmm_stats_close(struct vmm_stats_file *f);
 
 /* ---- among the core's files -------------------------------------------- */
 
-/* fault.c: 0: go on; an errno: the exit MEMORY's detail; EINTR, ENOMEM,
- * EAGAIN (look at signals, then again). */
+/* May the calling process use m now?  0, EPERM, EIO. */
+int vmm_machine_usable(const struct vmm_machine *m);
+
+/* fault.c: 0: go on; ENOENT EACCES EFAULT EHWPOISON: the exit MEMORY's detail;
+ * EINTR, ENOMEM, EIO; EAGAIN: look at signals, then again. */
 int vmm_fault(struct vmm_vcpu *v, uint64_t gpa, uint32_t access);
-/* [n] Take away the leaves of the range, remember what was dirty; true: a
- * flush is due. */
-bool vmm_zap(struct vmm_machine *m, uint64_t gpa, uint64_t size);
+/* [n] Do that to the leaves of the range, and remember what was dirty; true:
+ * a flush is due. */
+bool vmm_leaves(struct vmm_machine *m, uint64_t gpa, uint64_t size,
+    enum x86_npt_op op, uint32_t arg);
+/* The same, flush included, a part at a time: n is not held. */
+void vmm_leaves_all(struct vmm_machine *m, uint64_t gpa, uint64_t size,
+    enum x86_npt_op op, uint32_t arg);
 /* [n] Leaves were taken away: nobody uses them when this returns. */
 void vmm_flush(struct vmm_machine *m);
-/* [m] The region of gpa, or NULL. */
-struct vmm_region *vmm_region_find(struct vmm_machine *m, uint64_t gpa);
+/* [m or n] The first region that ends above gpa, m->nregions when there is
+ * none; the region of gpa, or NULL. */
+uint32_t vmm_region_index(const struct vmm_machine *m, uint64_t gpa);
+struct vmm_region *vmm_region_find(const struct vmm_machine *m, uint64_t gpa);
 
 int vmm_memory_map(struct vmm_machine *m, const struct vmm_memory *a);
 int vmm_memory_unmap(struct vmm_machine *m, const struct vmm_memory *a);
@@ -276,21 +308,45 @@ int vmm_context_destroy(struct vmm_machine *m, const struct vmm_context *a);
 int vmm_xsave_get(struct vmm_machine *m, const struct vmm_xsave *a);
 int vmm_xsave_set(struct vmm_machine *m, const struct vmm_xsave *a);
 int vmm_policy_set(struct vmm_machine *m, const struct vmm_policy *a);
-/* Make context number v's; false: none, or another's that runs. */
+/* [v] Make context number v's; false: none, or another's that runs. */
 bool vmm_context_take(struct vmm_vcpu *v, uint32_t number);
 void vmm_context_drop(struct vmm_vcpu *v);
 void vmm_contexts_fini(struct vmm_machine *m);
 
-/* cpuid.c: pure. */
+/* Own v for a moment, without sleeping: false when it runs. */
+bool vmm_vcpu_visit(struct vmm_vcpu *v);
+void vmm_vcpu_leave(struct vmm_vcpu *v);
+int vmm_cpuid_set(struct vmm_machine *m, const struct vmm_cpuid *a);
+int vmm_msr_set(struct vmm_machine *m, const struct vmm_msr *a);
+int vmm_vcpu_raw(struct vmm_vcpu *v, struct vmm_raw *a);
+
+/*
+ * cpuid.c: pure.  out: in the processor's own answer, out the guest user's.
+ */
+struct vmm_cpuid_limits {
+	uint64_t xcr0;
+	bool fsgsbase;
+};
 void vmm_cpuid_apply(const struct vmm_cpuid_entry *table, uint32_t n,
-    uint32_t leaf, uint32_t subleaf, uint32_t out[4]);
+    const struct vmm_cpuid_limits *l, uint32_t leaf, uint32_t subleaf,
+    uint32_t out[4]);
 
-/* exit.c: 1: the exit is in v->page; 0: go on inside; 2: go on after fault
- * handling outside (cause NESTED). */
-int vmm_exit_handle(struct vmm_vcpu *v, struct vmm_cause *cause);
+/* What becomes of an exit. */
+enum vmm_verdict {
+	VMM_GO_ON,		/* it is done: enter again at once */
+	VMM_LEAVE,		/* it is in v->page: VMM_RUN returns */
+	VMM_AROUND,		/* enter again, after interrupts were on */
+	VMM_FILL		/* a nested fault: vmm_fault(), enter again */
+};
+/* exit.c: interrupts off, mode INSIDE. */
+enum vmm_verdict vmm_exit_handle(struct vmm_vcpu *v, struct vmm_cause *cause);
+/* The exit of a kind with nothing more to tell. */
+void vmm_exit_plain(struct vmm_vcpu *v, uint32_t kind, uint32_t detail);
+void vmm_exit_memory(struct vmm_vcpu *v, const struct vmm_cause *cause,
+    int error);
 
-/* list.c */
-void vmm_list_add(struct vmm_machine *m);
+/* list.c.  EDQUOT: the user has too many. */
+int vmm_list_add(struct vmm_machine *m);
 void vmm_list_remove(struct vmm_machine *m);
 int vmm_list(struct vmm_list *a);
 
