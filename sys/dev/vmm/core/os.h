@@ -41,6 +41,9 @@ void os_page_free(void *page);
 /* Pages with no charge to anybody, for a processor's own use. */
 void *os_cpu_page_alloc(uint64_t *pa);
 void os_cpu_page_free(void *page);
+/* Zeroed, contiguous pages, likewise. */
+void *os_cpu_pages_alloc(uint32_t n, uint64_t *pa);
+void os_cpu_pages_free(void *pages, uint32_t n);
 /* [inline] void *os_page_at(uint64_t pa): the kernel's view of any page. */
 
 /* ---- the caller ---- */

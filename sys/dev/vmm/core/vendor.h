@@ -69,7 +69,8 @@ struct vmm_vendor {
 	/* Would cpu_on succeed?  Changes nothing.  May be NULL. */
 	int (*cpu_check)(struct vmm_cpu *c, const char **why);
 	void (*cpu_off)(struct vmm_cpu *c);
-	/* Memory of a processor; may sleep. */
+	/* Memory of a processor; may sleep; h is held, or nobody else is
+	 * there yet. */
 	int (*cpu_init)(struct vmm_cpu *c);
 	void (*cpu_fini)(struct vmm_cpu *c);
 

@@ -233,6 +233,7 @@ struct vmm_vcpu {
 		struct {
 			struct svm_vmcb *vmcb;	/* [I] the page */
 			uint64_t vmcb_pa;
+			uint64_t *top;	/* [I] a fifth level; NULL: none */
 			uint64_t generation;	/* of asid, on v->cpu */
 		} svm;
 		struct {
