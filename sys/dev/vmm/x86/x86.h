@@ -20,6 +20,7 @@
 #define VMM_X86_CR4_MCE	(1ull << 6)
 #define VMM_X86_CR4_OSFXSR	(1ull << 9)
 #define VMM_X86_CR4_OSXMMEXCPT	(1ull << 10)
+#define VMM_X86_CR4_LA57	(1ull << 12)
 #define VMM_X86_CR4_VMXE	(1ull << 13)
 #define VMM_X86_CR4_FSGSBASE	(1ull << 16)
 #define VMM_X86_CR4_OSXSAVE	(1ull << 18)

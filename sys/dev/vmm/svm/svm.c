@@ -1,0 +1,363 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * svm.c - AMD and Hygon processors behind the vendor table: switching SVM on
+ * and off, control blocks, ASIDs, and the way into a guest and out.
+ */
+#include "svm_impl.h"
+#include "../core/vmm.h"
+#include "../x86/x86.h"
+#include "cpu.h"
+
+_Static_assert(offsetof(struct vmm_regs, rbx) == 0x08, "enter.S");
+_Static_assert(offsetof(struct vmm_regs, rcx) == 0x10, "enter.S");
+_Static_assert(offsetof(struct vmm_regs, rdx) == 0x18, "enter.S");
+_Static_assert(offsetof(struct vmm_regs, rsi) == 0x20, "enter.S");
+_Static_assert(offsetof(struct vmm_regs, rdi) == 0x28, "enter.S");
+_Static_assert(offsetof(struct vmm_regs, rbp) == 0x30, "enter.S");
+_Static_assert(offsetof(struct vmm_regs, r8) == 0x40, "enter.S");
+_Static_assert(offsetof(struct vmm_regs, r15) == 0x78, "enter.S");
+
+/* Permission maps, all ones, for every guest user: [h]. */
+static struct {
+	void *pages;
+	uint64_t pa;
+	uint32_t users;	/* processors */
+} maps;
+
+static void read_cpuid(struct svm_cpuid *id)
+{
+	uint32_t r[4];
+
+	memset(id, 0, sizeof(*id));
+	cpu_cpuid(0x80000000u, 0, r);
+	id->max_leaf = r[0];
+	if (id->max_leaf < SVM_CPUID)
+		return;
+	cpu_cpuid(SVM_CPUID_FEATURES, 0, r);
+	id->features_ecx = r[2];
+	if ((id->features_ecx & SVM_CPUID_FEATURES_SVM) == 0)
+		return;
+	cpu_cpuid(SVM_CPUID_SIZES, 0, r);
+	id->sizes_eax = r[0];
+	cpu_cpuid(SVM_CPUID, 0, r);
+	id->revision = r[0];
+	id->asids = r[1];
+	id->svm_edx = r[3];
+	if (!os_rdmsr_safe(SVM_MSR_VM_CR, &id->vm_cr))
+		id->vm_cr = 0;
+}
+
+static void set_fact(struct vmm_hw *hw, unsigned n, const char *name,
+    uint64_t value)
+{
+	size_t size = strlen(name);
+
+	memcpy(hw->facts[n].name, name, size + 1);
+	hw->facts[n].value = value;
+}
+
+static int svm_probe(struct vmm_hw *hw, const char **why)
+{
+	struct svm_cpuid id;
+	int error;
+
+	read_cpuid(&id);
+	error = svm_usable(&id, &hw->caps, why);
+	if (error != 0)
+		return error;
+	if ((cpu_get_cr4() & VMM_X86_CR4_FSGSBASE) != 0)
+		hw->caps |= VMM_CAP_FSGSBASE;
+	hw->gpa_bits = svm_gpa_bits(&id);
+	hw->npt = &x86_npt_svm;
+	hw->nasid = id.asids;
+	set_fact(hw, 0, "svm.revision", id.revision & 0xff);
+	set_fact(hw, 1, "svm.features", id.svm_edx);
+	set_fact(hw, 2, "svm.asids", id.asids);
+	set_fact(hw, 3, "svm.vm_cr", id.vm_cr);
+	set_fact(hw, 4, "physical_bits", id.sizes_eax & 0xff);
+	set_fact(hw, 5, "gpa_bits", hw->gpa_bits);
+	return 0;
+}
+
+static int get_maps(void)
+{
+	if (maps.pages == NULL) {
+		maps.pages = os_cpu_pages_alloc(SVM_IOPM_PAGES, &maps.pa);
+		if (maps.pages == NULL)
+			return ENOMEM;
+		memset(maps.pages, 0xff, SVM_IOPM_PAGES * VMM_PAGE_SIZE);
+	}
+	maps.users++;
+	return 0;
+}
+
+static void put_maps(void)
+{
+	if (--maps.users == 0) {
+		os_cpu_pages_free(maps.pages, SVM_IOPM_PAGES);
+		maps.pages = NULL;
+	}
+}
+
+static int svm_cpu_init(struct vmm_cpu *c)
+{
+	int error = get_maps();
+
+	if (error != 0)
+		return error;
+	c->svm.host_save = os_cpu_page_alloc(&c->svm.host_save_pa);
+	if (c->svm.host_save == NULL)
+		goto no_save;
+	c->svm.host_vmcb = os_cpu_page_alloc(&c->svm.host_vmcb_pa);
+	if (c->svm.host_vmcb == NULL)
+		goto no_vmcb;
+	return 0;
+
+no_vmcb:
+	os_cpu_page_free(c->svm.host_save);
+no_save:
+	put_maps();
+	return ENOMEM;
+}
+
+static void svm_cpu_fini(struct vmm_cpu *c)
+{
+	os_cpu_page_free(c->svm.host_vmcb);
+	os_cpu_page_free(c->svm.host_save);
+	put_maps();
+}
+
+static int svm_cpu_check(struct vmm_cpu *c, const char **why)
+{
+	(void)c;
+	if ((cpu_rdmsr(SVM_MSR_EFER) & VMM_X86_EFER_SVME) == 0)
+		return 0;
+	*why = "another hypervisor (kvm?) uses the processor's SVM: end its "
+	       "machines, or unload its module";
+	return EBUSY;
+}
+
+static int svm_cpu_on(struct vmm_cpu *c, const char **why)
+{
+	int error = svm_cpu_check(c, why);
+
+	if (error != 0)
+		return error;
+	cpu_wrmsr(SVM_MSR_EFER,
+	    cpu_rdmsr(SVM_MSR_EFER) | VMM_X86_EFER_SVME);
+	cpu_wrmsr(SVM_MSR_HSAVE_PA, c->svm.host_save_pa);
+	/* What is in the TLB under any ASID is somebody else's: the first one
+	 * given out flushes. */
+	c->svm.generation++;
+	c->svm.next_asid = vmm_hw.nasid;
+	return 0;
+}
+
+static void svm_cpu_off(struct vmm_cpu *c)
+{
+	(void)c;
+	cpu_wrmsr(SVM_MSR_HSAVE_PA, 0);
+	cpu_wrmsr(SVM_MSR_EFER,
+	    cpu_rdmsr(SVM_MSR_EFER) & ~VMM_X86_EFER_SVME);
+}
+
+static void init_vmcb(struct svm_vmcb *b, uint64_t nested_cr3)
+{
+	const struct svm_guest g = {
+		.host_cr4 = cpu_get_cr4(),
+		.nested_cr3 = nested_cr3,
+		.iopm_pa = maps.pa,
+		.msrpm_pa = maps.pa,
+	};
+
+	memset(b, 0, sizeof(*b));
+	svm_vmcb_init(b, &g);
+}
+
+/*
+ * Nested tables have as many levels as the host's own, 15.25.3: with five, one
+ * more table above.
+ */
+static int make_top(struct vmm_vcpu *v, uint64_t *pa)
+{
+	const struct x86_npt *t = &v->machine->npt;
+
+	v->svm.top = NULL;
+	*pa = t->root_pa;
+	if ((cpu_get_cr4() & VMM_X86_CR4_LA57) == 0)
+		return 0;
+	v->svm.top = os_page_alloc(pa);
+	if (v->svm.top == NULL)
+		return ENOMEM;
+	v->svm.top[0] = t->root_pa | t->f->table;
+	return 0;
+}
+
+static int svm_vcpu_init(struct vmm_vcpu *v)
+{
+	uint64_t nested_cr3;
+	int error = make_top(v, &nested_cr3);
+
+	if (error != 0)
+		return error;
+	v->svm.vmcb = os_page_alloc(&v->svm.vmcb_pa);
+	if (v->svm.vmcb == NULL) {
+		if (v->svm.top != NULL)
+			os_page_free(v->svm.top);
+		return ENOMEM;
+	}
+	init_vmcb(v->svm.vmcb, nested_cr3);
+	v->pending = ~0u;
+	return 0;
+}
+
+static void svm_vcpu_fini(struct vmm_vcpu *v)
+{
+	os_page_free(v->svm.vmcb);
+	if (v->svm.top != NULL)
+		os_page_free(v->svm.top);
+}
+
+/* Translations of the ASID from now on are new ones. */
+static void new_asid(struct svm_vmcb *b, struct vmm_cpu *c)
+{
+	if (c->svm.next_asid >= vmm_hw.nasid) {
+		c->svm.next_asid = 1;
+		c->svm.generation++;
+		b->tlb_control = SVM_TLB_FLUSH_ALL;
+	}
+	b->asid = c->svm.next_asid++;
+}
+
+/* The part of a run that follows a change. */
+static void load(struct vmm_vcpu *v, struct vmm_cpu *c, uint32_t what)
+{
+	struct svm_vmcb *b = v->svm.vmcb;
+	uint32_t clean = SVM_CLEAN_ALL;
+
+	if ((what & VMM_LOAD_SPACE) != 0) {
+		b->cr3 = v->cr3;
+		/* Null selectors, of which there are four, are all that a
+		 * guest user can load: the next one does not see them. */
+		b->ds.selector = 0;
+		b->es.selector = 0;
+		b->fs.selector = 0;
+		b->gs.selector = 0;
+		clean &= ~(SVM_CLEAN_CRX | SVM_CLEAN_SEG);
+	}
+	if ((what & VMM_LOAD_DEBUG) != 0) {
+		b->dr7 = v->dr7 | VMM_X86_DR7_FIXED;
+		clean &= ~SVM_CLEAN_DRX;
+	}
+	if ((what & VMM_LOAD_CPU) != 0 ||
+	    v->svm.generation != c->svm.generation) {
+		new_asid(b, c);
+		v->svm.generation = c->svm.generation;
+		clean = 0;
+	} else if ((what & (VMM_LOAD_SPACE | VMM_LOAD_FLUSH |
+		       VMM_LOAD_NESTED)) != 0) {
+		if ((vmm_hw.caps & VMM_CAP_FLUSH_TAG) != 0) {
+			b->tlb_control = SVM_TLB_FLUSH_ASID;
+		} else {
+			new_asid(b, c);
+			v->svm.generation = c->svm.generation;
+			clean &= ~SVM_CLEAN_ASID;
+		}
+	}
+	b->clean = (vmm_hw.caps & VMM_CAP_CLEAN) != 0 ? clean : 0;
+}
+
+/* Of what follows a change, what is not for ever. */
+static void loaded(struct vmm_vcpu *v)
+{
+	struct svm_vmcb *b = v->svm.vmcb;
+
+	v->pending = 0;
+	b->tlb_control = SVM_TLB_NOTHING;
+	if ((vmm_hw.caps & VMM_CAP_CLEAN) != 0)
+		b->clean = SVM_CLEAN_ALL;
+}
+
+/* After some exits the control block is not as the next entry needs it. */
+static void tidy(struct vmm_vcpu *v, const struct vmm_cause *cause)
+{
+	struct svm_vmcb *b = v->svm.vmcb;
+
+	if (cause->kind == VMM_CAUSE_SHUTDOWN) {
+		/* 15.14.3: the state is undefined. */
+		init_vmcb(b, b->nested_cr3);
+		v->pending = ~0u;
+	} else if (cause->kind == VMM_CAUSE_EXCEPTION &&
+	    cause->vector == VMM_X86_DB) {
+		b->dr6 = SVM_DR6_NOTHING;
+		b->clean &= ~SVM_CLEAN_DRX;
+	}
+}
+
+static void svm_run(struct vmm_vcpu *v, struct vmm_cpu *c,
+    struct vmm_cause *cause)
+{
+	struct svm_vmcb *b = v->svm.vmcb;
+	struct vmm_regs *regs = &v->page->regs;
+	uint32_t what = v->pending;
+
+	b->rax = OS_READ(regs->rax);
+	b->rip = v->state.rip;
+	b->rsp = v->state.rsp;
+	b->rflags = v->state.rflags;
+	b->fs.base = v->state.fs_base;
+	b->gs.base = v->state.gs_base;
+	/* An exit ends the shadow of MOV SS as any interrupt would. */
+	b->interrupt_shadow = 0;
+	if (what != 0)
+		load(v, c, what);
+	svm_enter(v->svm.vmcb_pa, c->svm.host_vmcb_pa, regs);
+	if (what != 0)
+		loaded(v);
+	OS_WRITE(regs->rax, b->rax);
+	v->state.rip = b->rip;
+	v->state.rsp = b->rsp;
+	v->state.rflags = b->rflags;
+	v->state.fs_base = b->fs.base;
+	v->state.gs_base = b->gs.base;
+	svm_decode(b, vmm_hw.caps, cause);
+	tidy(v, cause);
+}
+
+static int svm_raw_read(struct vmm_vcpu *v, uint32_t field, uint32_t width,
+    uint64_t *value)
+{
+	return svm_raw_get(v->svm.vmcb, field, width, value);
+}
+
+static int svm_raw_write(struct vmm_vcpu *v, uint32_t field, uint32_t width,
+    uint64_t value)
+{
+	int error = svm_raw_set(v->svm.vmcb, field, width, value);
+
+	if (error == 0)
+		v->pending |= VMM_LOAD_CPU;
+	return error;
+}
+
+static const char *svm_raw_name(uint32_t index)
+{
+	return index < SVM_RAW_COUNT ? svm_exit_rows[index].name : NULL;
+}
+
+const struct vmm_vendor vmm_svm = {
+	.name = "svm",
+	.probe = svm_probe,
+	.cpu_on = svm_cpu_on,
+	.cpu_check = svm_cpu_check,
+	.cpu_off = svm_cpu_off,
+	.cpu_init = svm_cpu_init,
+	.cpu_fini = svm_cpu_fini,
+	.vcpu_init = svm_vcpu_init,
+	.vcpu_fini = svm_vcpu_fini,
+	.run = svm_run,
+	.raw_read = svm_raw_read,
+	.raw_write = svm_raw_write,
+	.raw_count = SVM_RAW_COUNT,
+	.raw_name = svm_raw_name,
+};
