@@ -35,7 +35,9 @@ struct vmm_vcpu;
 /* ---- memory: may sleep, charged to the caller's cgroup ---- */
 void *os_zalloc(size_t size);		/* large sizes too */
 void os_free(void *p);			/* NULL is fine */
-/* A zeroed page, counted in vmm_live.pages; *pa is its physical address. */
+/* A zeroed page, counted in vmm_live.pages; *pa is its physical address, here
+ * and below as the processor's structures take it: with the bit that says
+ * encrypted where memory is (APM vol. 2 7.10). */
 void *os_page_alloc(uint64_t *pa);
 void os_page_free(void *page);
 /* Pages with no charge to anybody, for a processor's own use. */
@@ -113,8 +115,12 @@ void os_cpus_interrupt(const struct os_cpuset *set);
  * uint32_t os_guest_begin(void): interrupts off; the number of this processor.
  * void os_guest_end(void): on again; what waited is taken here.
  * bool os_attention(void): interrupts off; does the thread have to leave (a
- *	signal, another thread to run)?
- * bool os_signal(void); void os_resched(void): let others run.
+ *	signal, another thread to run, work of the host's)?
+ * bool os_signal(void);
+ * int os_resched(void): let others run.  0; or ERESTART: the host has work for
+ *	this thread that is done on the way to user mode only (limits of its
+ *	cgroup, a machine check).  VMM_RUN is to return that, with everything
+ *	stored; the glue goes that way and calls it again, and nobody notices.
  */
 /*
  * [inline] void os_ibpb(void): what branches of one guest user have taught the
