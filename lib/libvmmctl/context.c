@@ -31,6 +31,7 @@ int vmmctl_context_create(struct vmmctl_space *s, struct vmmctl_context **out)
 	KEEP_ERRNO();
 	struct vmmctl_machine *m = s->m;
 	struct vmmctl_context *c;
+	int err = 0;
 
 	if (!vmmctl_alive(m->v))
 		return vmmctl_forked(m->v);
@@ -45,14 +46,24 @@ int vmmctl_context_create(struct vmmctl_space *s, struct vmmctl_context **out)
 	c->space = s;
 	c->regs.rflags = RFLAGS_FIXED | RFLAGS_IF;
 	mtx_lock(&m->lock);
-	s->contexts++;
-	list_append(&m->contexts, &c->link);
+	if (m->v->ops->context_init != NULL)
+		err = m->v->ops->context_init(c);
+	if (err == 0) {
+		s->contexts++;
+		list_append(&m->contexts, &c->link);
+	}
 	mtx_unlock(&m->lock);
+	if (err != 0)
+		goto fail;
 	*out = c;
 	return 0;
 nomem:
+	err = vmmctl_fail(m->v, -ENOMEM, "no memory for a context");
+fail:
+	if (c != NULL)
+		vmmctl_free(m->v, c->xsave);
 	vmmctl_free(m->v, c);
-	return vmmctl_fail(m->v, -ENOMEM, "no memory for a context");
+	return err;
 }
 
 void context_free(struct vmmctl_context *c)
@@ -63,6 +74,8 @@ void context_free(struct vmmctl_context *c)
 	mtx_lock(&m->lock);
 	if (c->seat != NULL)
 		c->seat->owner = NULL;
+	if (m->v->ops->context_fini != NULL)
+		m->v->ops->context_fini(c);
 	c->space->contexts--;
 	list_remove(&c->link);
 	mtx_unlock(&m->lock);
@@ -117,7 +130,7 @@ int context_unload(struct vmmctl_context *c)
 	struct seat *seat = c->seat;
 	int err;
 
-	if (seat == NULL)
+	if (seat == NULL || seat->vcpu == NULL)
 		return 0;
 	context_fetch(c);
 	err = c->m->v->ops->xsave_save(seat, c->xsave);

@@ -128,17 +128,6 @@ struct counter_slot *counters_slot(struct vmmctl_machine *m, uint32_t n)
 	    (size_t)n * h->slot_size);
 }
 
-void counters_exit_time(struct counter_slot *s, uint32_t kind, uint64_t t)
-{
-	struct counter_exit *e = &s->exit[kind - 1];
-	uint32_t bucket = t == 0 ? 0 : 63u - (uint32_t)__builtin_clzll(t);
-
-	if (bucket >= VMMCTL_COUNTERS_BUCKETS)
-		bucket = VMMCTL_COUNTERS_BUCKETS - 1;
-	count_add(&e->time, t);
-	count_add(&e->hist[bucket], 1);
-}
-
 int vmmctl_machine_counters(struct vmmctl_machine *m)
 {
 	return vmmctl_alive(m->v) ? m->counters->fd : vmmctl_forked(m->v);

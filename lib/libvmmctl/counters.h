@@ -35,14 +35,22 @@ int counters_create(struct vmmctl_machine *m, const char *name);
 void counters_destroy(struct vmmctl_machine *m);
 /* Slot 0 is the machine's; a vCPU's is its index + 1. */
 struct counter_slot *counters_slot(struct vmmctl_machine *m, uint32_t n);
-/* The time spent outside the guest after an exit of that kind. */
-void counters_exit_time(struct counter_slot *s, uint32_t kind, uint64_t t);
 
+/* A relaxed load, an addition and a relaxed store, in one instruction. */
 static inline void count_add(_Atomic uint64_t *c, uint64_t n)
 {
-	atomic_store_explicit(c,
-	    atomic_load_explicit(c, memory_order_relaxed) + n,
-	    memory_order_relaxed);
+	__asm__("addq %1, %0" : "+m"(*c) : "er"(n));
+}
+
+/* The time spent outside the guest after an exit of that kind. */
+static inline void counters_exit_time(struct counter_exit *e, uint64_t t)
+{
+	uint32_t bucket = 63u - (uint32_t)__builtin_clzll(t | 1);
+
+	if (unlikely(bucket >= VMMCTL_COUNTERS_BUCKETS))
+		bucket = VMMCTL_COUNTERS_BUCKETS - 1;
+	count_add(&e->time, t);
+	count_add(&e->hist[bucket], 1);
 }
 
 #endif

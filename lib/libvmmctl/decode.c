@@ -195,6 +195,7 @@ static int decode(struct vmmctl_vcpu *v, struct vmmctl_context *c,
 		return 1;
 	case EVENT_KICK:	/* the caller looks whether it was for it */
 	case EVENT_TIMEOUT:
+	case EVENT_REFUSED:	/* and finds the reason itself */
 		return 0;
 	}
 	return -EINVAL;

@@ -21,6 +21,9 @@
 
 #include "list.h"
 
+#define likely(e)	__builtin_expect((e) != 0, 1)
+#define unlikely(e)	__builtin_expect((e) != 0, 0)
+
 #define PAGE_SHIFT	12
 #define PAGE_MASK	(VMMCTL_PAGE_SIZE - 1ull)
 
@@ -54,6 +57,7 @@ enum event_type {
 	EVENT_KICK,		/* kick() arrived, or a stale one */
 	EVENT_SIGNAL,		/* the thread took a signal */
 	EVENT_TIMEOUT,		/* the deadline passed */
+	EVENT_REFUSED,		/* c->regs, in a way that the core can tell */
 	EVENT_FAILED		/* field, value, rule, section */
 };
 
@@ -77,11 +81,22 @@ enum change {
 	CHANGE_RESTRICT		/* anything may have been removed or limited */
 };
 
+/*
+ * What enter returns for a SYSCALL that is not brief: *ev says nothing, and
+ * RFLAGS has IF and its fixed bit, and no RF.
+ */
+#define ENTER_SYSCALL	1
+
+struct counter_exit;
 struct memory;
 struct seat;
 
 struct backend_ops {
 	const char *name;
+	/* Contexts have seats of their own (context_init), no event is brief,
+	 * and enter looks itself whether the processor would refuse c->regs:
+	 * EVENT_REFUSED.  Then a run can be short, see run.c. */
+	bool simple;
 
 	/*
 	 * Can it be used?  Fills v->info (all but size, api_version, backend)
@@ -118,7 +133,12 @@ struct backend_ops {
 	 * *out; xsave_load and xsave_save move the whole standard-format
 	 * area between a seat and a buffer of v->info.xsave_size bytes.
 	 * While nobody runs the seat.
+	 * Or context_init gives each context a seat of its own, in its initial
+	 * state, which context_fini takes away; then there is no seat().
+	 * NULL for a backend that has none. [m]
 	 */
+	int (*context_init)(struct vmmctl_context *c);
+	void (*context_fini)(struct vmmctl_context *c);
 	int (*seat)(struct vmmctl_vcpu *v, struct vmmctl_context *c,
 	    struct seat **out);
 	int (*xsave_load)(struct seat *seat, const void *buf);
@@ -132,7 +152,8 @@ struct backend_ops {
 	/*
 	 * Run c on v (c->seat is set up) from c->regs until an event;
 	 * c->regs is the state then.  deadline is of os_mono_ns(), 0 for
-	 * none.  0 or -errno; after -errno c->regs is unchanged.
+	 * none.  0 and all of *ev, or ENTER_SYSCALL, or -errno; after -errno
+	 * c->regs is unchanged.  errno is as it was.
 	 */
 	int (*enter)(struct vmmctl_vcpu *v, struct vmmctl_context *c,
 	    uint64_t deadline, struct event *ev);
@@ -238,7 +259,8 @@ struct vmmctl_space {
 
 /* Where a context's state is loaded; part of a backend's own structure. */
 struct seat {
-	struct vmmctl_vcpu *vcpu;	/* [I] */
+	struct vmmctl_vcpu *vcpu;	/* [I] NULL: the context's own, which
+					 * every vCPU may use */
 	struct vmmctl_context *owner;	/* [m] whose state is loaded */
 	_Atomic bool dead;		/* [a] a context must look for another */
 };
@@ -249,8 +271,15 @@ struct vmmctl_context {
 	struct vmmctl_space *space;	/* [r] */
 	struct vmmctl_regs regs;	/* [r] */
 	struct vmmctl_regs shown;	/* [r] regs when brief became true */
-	bool brief;			/* [r] regs are not all the guest's */
-	bool lost;			/* [r] nor will they ever be */
+	union {
+		struct {		/* [r] */
+			bool brief;	/* regs are not all the guest's */
+			bool lost;	/* nor will they ever be */
+			bool step;
+			bool dead;	/* killed by policy */
+		};
+		uint32_t special;	/* any of them: no short run */
+	};
 	struct seat *seat;		/* [m] where xsave is; NULL: in xsave */
 	uint8_t *xsave;			/* [r] info.xsave_size bytes */
 	uint8_t policy[32];		/* [r] enum vmmctl_policy */
@@ -260,25 +289,35 @@ struct vmmctl_context {
 	uint64_t fill_addr, fill_rip;	/* [r] last fault on a mapped page */
 	uint64_t fill_changes;		/* [r] m->changes then */
 	uint32_t fills;			/* [r] how often in a row */
-	bool step;			/* [r] */
-	bool dead;			/* [r] killed by policy */
+	void *backend_data;		/* [I] */
 };
+_Static_assert(offsetof(struct vmmctl_context, brief) ==
+    offsetof(struct vmmctl_context, special) && sizeof(bool) == 1,
+    "special is all four");
+
+#define RUN_LONG	(1u << 31)
 
 struct vmmctl_vcpu {
 	struct vmmctl_machine *m;	/* [I] */
+	const struct backend_ops *ops;	/* [I] m->v's */
+	_Atomic uint32_t *guard;	/* [I] m->v's */
 	struct link link;		/* [m] */
 	void *backend_data;		/* [I] */
 	uint32_t index;			/* [I] */
 	_Atomic uint32_t busy;		/* [a] run is going on */
 	_Atomic uint32_t kicked;	/* [a] sticky */
 	_Atomic uint32_t entered;	/* [a] in, or about to enter, the guest */
-	struct vmmctl_space *_Atomic running; /* [a] */
-	struct vmmctl_space *last;	/* [r] space of the last entry */
+	/* [a] of the last entry, or of the one going on */
+	struct vmmctl_space *_Atomic running;
 	uint64_t budget_ns, budget_exits;	/* [r] what is left */
-	uint32_t budget_set;		/* [r] VMMCTL_BUDGET_* in force */
+	uint32_t special;		/* [r] VMMCTL_BUDGET_* in force, and
+					 * RUN_LONG if ops are not simple: any
+					 * of them: no short run */
 	struct counter_slot *counters;	/* [r] */
-	uint32_t last_kind;		/* [r] of the last exit */
-	uint64_t last_ticks;		/* [r] when it happened */
+	struct counter_exit *outside;	/* [r] of the last exit's kind; NULL:
+					 * its time has been counted */
+	uint64_t in, left;		/* [r] ticks of the last entry, exit */
+	struct event event;		/* [r] */
 };
 
 /* ---- helpers ----------------------------------------------------------- */
@@ -314,10 +353,10 @@ static inline bool is_canonical(uint64_t a)
 
 static inline uint64_t ticks(void)
 {
-	uint32_t lo, hi;
+	uint64_t lo, hi;	/* it clears the upper halves */
 
 	__asm__ volatile("rdtsc" : "=a"(lo), "=d"(hi));
-	return (uint64_t)hi << 32 | lo;
+	return hi << 32 | lo;
 }
 
 #endif

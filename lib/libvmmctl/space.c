@@ -395,8 +395,8 @@ void space_destroy_locked(struct vmmctl_space *s)
 	LIST_EACH(l, &m->vcpus) {
 		struct vmmctl_vcpu *v = LIST_ITEM(l, struct vmmctl_vcpu, link);
 
-		if (v->last == s)
-			v->last = NULL;
+		if (v->running == s)
+			v->running = NULL;
 	}
 	m->v->ops->space_fini(s);
 	pt_fini(s);

@@ -160,7 +160,7 @@ static void histogram(void **state)
 	for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
 		uint64_t before = s->exit[1].hist[t[i].bucket];
 
-		counters_exit_time(s, VMMCTL_EXIT_SOFTINT, t[i].t);
+		counters_exit_time(&s->exit[1], t[i].t);
 		assert_int_equal(s->exit[1].hist[t[i].bucket], before + 1);
 	}
 }

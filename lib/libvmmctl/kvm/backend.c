@@ -308,6 +308,7 @@ static size_t fetch(void *cookie, uint64_t gva, uint8_t *buf, size_t len)
 static int enter(struct vmmctl_vcpu *v, struct vmmctl_context *c,
     uint64_t deadline, struct event *ev)
 {
+	KEEP_ERRNO();
 	struct vcpu *kv = vcpu_of(v);
 	struct space *ks = c->space->backend_data;
 	const uint64_t restricted = atomic_load_explicit(&ks->restricted,
@@ -320,6 +321,7 @@ static int enter(struct vmmctl_vcpu *v, struct vmmctl_context *c,
 	};
 	int err;
 
+	*ev = (struct event){ .type = EVENT_KICK };
 	if ((c->debug.dr7 | kv->cpu.debug.dr7) != 0 &&
 	    memcmp(&c->debug, &kv->cpu.debug, sizeof(c->debug)) != 0) {
 		err = kv_debug_set(&kv->cpu, &c->debug);

@@ -154,6 +154,7 @@ static int enter_once(struct vmmctl_vcpu *v, struct vmmctl_context *c,
 int proc_enter(struct vmmctl_vcpu *v, struct vmmctl_context *c,
     uint64_t deadline, struct event *ev)
 {
+	KEEP_ERRNO();
 	struct proc_seat *seat = seat_from(c->seat);
 	struct proc_vcpu *pv = v->backend_data;
 	int err = 0;
@@ -162,7 +163,7 @@ int proc_enter(struct vmmctl_vcpu *v, struct vmmctl_context *c,
 	    memory_order_relaxed);
 	atomic_store(&pv->tid, seat->tid);
 	/* A kick or a park before this store found nobody to signal. */
-	ev->type = EVENT_KICK;
+	*ev = (struct event){ .type = EVENT_KICK };
 	if (atomic_load(&v->kicked) == 0 &&
 	    atomic_load(&c->space->parked) == 0) {
 		err = enter_once(v, c, seat, deadline, ev, false);

@@ -355,7 +355,7 @@ static int wait_exit(struct vmmctl_vcpu *v, struct proc_seat *seat,
 		else if (err != -ETIMEDOUT)
 			return err;
 		else if (atomic_load(&v->kicked) == 0 &&
-		    atomic_load(&v->last->parked) == 0)
+		    atomic_load(&v->running->parked) == 0)
 			continue;
 		told = true;
 		proc_kick(v);
