@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """What runs in the laboratory: programs.list, or the caller's own program."""
+import fnmatch
 import hashlib
 import os
 import re
@@ -10,6 +11,7 @@ import subprocess
 import cache
 import module
 
+FAULTS = os.path.join(cache.HERE, 'emulators.list')
 LIST = os.path.join(cache.HERE, 'programs.list')
 
 
@@ -32,6 +34,25 @@ def read_list():
                 if line.strip() and not line.startswith('#')]
 
 
+class Faults:
+    """What an emulator is known to get wrong."""
+
+    def __init__(self, emulator):
+        self.lines = []
+        with open(FAULTS, encoding='utf-8') as f:
+            for line in f:
+                if line.startswith(emulator + ' '):
+                    _, program, test, reason = line.strip().split(None, 3)
+                    self.lines.append((program, test, reason))
+
+    def reason(self, program, *tests):
+        """Why the program's tests may fail; None: they may not."""
+        for pattern, test, reason in self.lines:
+            if fnmatch.fnmatchcase(program, pattern) and test in tests:
+                return reason
+        return None
+
+
 def build_tree(options):
     """The build tree with the programs: given, or made here."""
     if options.build:
@@ -49,9 +70,9 @@ def build_tree(options):
         return tree
 
 
-def host_traces(tree, program, dest):
-    """What the program writes on the host, with backend proc.  False: it
-    does not run here."""
+def host_traces(tree, program):
+    """Folder with what the program writes on the host, with backend proc;
+    None: it does not run here."""
     path = os.path.join(tree, 'tests', program.name('proc'))
     with open(path, 'rb') as f:
         key = hashlib.sha256(f.read()).hexdigest()[:16]
@@ -65,20 +86,18 @@ def host_traces(tree, program, dest):
                                   **os.environ,
                                   'VMMCTL_TRACE_DIR': kept + '.new'}
                               ).returncode != 0:
-                return False
+                return None
             os.rename(kept + '.new', kept)
-        names = os.listdir(kept)
-        for name in names:
-            shutil.copy(os.path.join(kept, name), os.path.join(dest, name))
-        return bool(names)
+        return kept
 
 
 class Plan:
     """Puts the programs into the guest; text() is what its init does."""
 
-    def __init__(self, options, root):
+    def __init__(self, options, root, faults):
         self.options = options
         self.root = root
+        self.faults = faults
         self.lines = [f'export {shlex.quote(e)}' for e in options.env]
         self.backends = options.backend.split(',') if options.backend else []
         if options.command:
@@ -140,8 +159,12 @@ class Plan:
             raise cache.Failed(f'{source}: in programs.list, but not built')
         self.root.add(source, '/lab/tests/' + name)
         if program.traces:
-            folder = os.path.dirname(self.root.path(
-                f'/lab/traces/{name}/x'))
-            if not host_traces(tree, program, folder):
-                os.rmdir(folder)
+            self.traces(name, host_traces(tree, program))
         self.command(name, ['/lab/tests/' + name])
+
+    def traces(self, name, folder):
+        for trace in os.listdir(folder) if folder else []:
+            test = trace.partition('.')[0]
+            if self.faults.reason(name, test, trace) is None:
+                shutil.copy(os.path.join(folder, trace),
+                            self.root.path(f'/lab/traces/{name}/{trace}'))
