@@ -42,13 +42,12 @@ enum vmm_cause_kind {
 struct vmm_cause {
 	uint32_t kind;		/* enum vmm_cause_kind */
 	uint32_t vector;
-	uint32_t error_code;
+	uint32_t error_code;	/* where x86_has_error_code() */
 	uint32_t length;	/* of the instruction, where RIP is at it and
 				 * one follows: #BP, SOFTINT, ICEBP, CPUID;
 				 * 0: not told */
 	uint32_t access;	/* NESTED: VMM_PROT_* */
 	bool present;		/* NESTED: a leaf was there */
-	bool has_error_code;
 	uint64_t address;
 	uint64_t gpa;
 	uint64_t dr6;		/* positive logic, see vmm_exit */

@@ -126,9 +126,14 @@ enum {
 };
 _Static_assert(ROW_OTHER + 1 == SVM_RAW_COUNT, "rows");
 
+static inline bool is_common(uint64_t code)
+{
+	return code - FIRST <= LAST - FIRST;
+}
+
 uint32_t svm_raw_index(uint64_t code)
 {
-	if (code - FIRST <= LAST - FIRST)
+	if (is_common(code))
 		return (uint32_t)code - FIRST;
 	if (code == SVM_EXIT_NPF)
 		return ROW_NPF;
@@ -145,17 +150,20 @@ uint32_t svm_raw_index(uint64_t code)
 }
 
 /* Vectors are rows. */
-static void decode_exception(const struct svm_vmcb *b, uint64_t caps,
+static void decode_exception(struct svm_vmcb *b, uint64_t caps,
     uint32_t vector, struct vmm_cause *cause)
 {
 	cause->vector = vector;
-	cause->has_error_code = x86_has_error_code(vector);
 	/* 15.12: EXITINFO1, and for #PF the address in EXITINFO2. */
 	cause->error_code = (uint32_t)b->exit_info[0];
 	cause->address = b->exit_info[1];
 	cause->length = 0;
-	if (vector == VMM_X86_DB)
+	if (vector == VMM_X86_DB) {
 		cause->dr6 = b->dr6 & VMM_X86_DR6_CAUSES;
+		/* The processor only adds to it. */
+		b->dr6 = SVM_DR6_NOTHING;
+		b->clean &= ~SVM_CLEAN_DRX;
+	}
 	/* 15.7.1: with INT3 the next RIP is told, too. */
 	if (vector == VMM_X86_BP && (caps & VMM_CAP_NRIP) != 0)
 		cause->length = (uint32_t)(b->nrip - b->rip);
@@ -175,11 +183,11 @@ static void decode_nested(const struct svm_vmcb *b, struct vmm_cause *cause)
 		cause->access = VMM_PROT_EXEC;
 }
 
-void svm_decode(const struct svm_vmcb *b, uint64_t caps,
-    struct vmm_cause *cause)
+void svm_decode(struct svm_vmcb *b, uint64_t caps, struct vmm_cause *cause)
 {
 	uint64_t code = b->exit_code;
-	uint32_t row = svm_raw_index(code);
+	uint32_t row = is_common(code) ? (uint32_t)code - FIRST :
+					 svm_raw_index(code);
 
 	cause->kind = svm_exit_rows[row].kind;
 	cause->raw = code;

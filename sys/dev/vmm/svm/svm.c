@@ -6,7 +6,7 @@
 #include "svm_impl.h"
 #include "../core/vmm.h"
 #include "../x86/x86.h"
-#include "cpu.h"
+#include "hw/cpu.h"
 
 _Static_assert(offsetof(struct vmm_regs, rbx) == 0x08, "enter.S");
 _Static_assert(offsetof(struct vmm_regs, rcx) == 0x10, "enter.S");
@@ -278,22 +278,6 @@ static void loaded(struct vmm_vcpu *v)
 		b->clean = SVM_CLEAN_ALL;
 }
 
-/* After some exits the control block is not as the next entry needs it. */
-static void tidy(struct vmm_vcpu *v, const struct vmm_cause *cause)
-{
-	struct svm_vmcb *b = v->svm.vmcb;
-
-	if (cause->kind == VMM_CAUSE_SHUTDOWN) {
-		/* 15.14.3: the state is undefined. */
-		init_vmcb(b, b->nested_cr3);
-		v->pending = ~0u;
-	} else if (cause->kind == VMM_CAUSE_EXCEPTION &&
-	    cause->vector == VMM_X86_DB) {
-		b->dr6 = SVM_DR6_NOTHING;
-		b->clean &= ~SVM_CLEAN_DRX;
-	}
-}
-
 static void svm_run(struct vmm_vcpu *v, struct vmm_cpu *c,
     struct vmm_cause *cause)
 {
@@ -321,7 +305,11 @@ static void svm_run(struct vmm_vcpu *v, struct vmm_cpu *c,
 	v->state.fs_base = b->fs.base;
 	v->state.gs_base = b->gs.base;
 	svm_decode(b, vmm_hw.caps, cause);
-	tidy(v, cause);
+	if (cause->kind == VMM_CAUSE_SHUTDOWN) {
+		/* 15.14.3: the state is undefined. */
+		init_vmcb(b, b->nested_cr3);
+		v->pending = ~0u;
+	}
 }
 
 static int svm_raw_read(struct vmm_vcpu *v, uint32_t field, uint32_t width,

@@ -28,9 +28,9 @@ struct svm_guest {
 /* For a guest user; b is zeroed.  ASID and v->state are missing. */
 void svm_vmcb_init(struct svm_vmcb *b, const struct svm_guest *g);
 
-/* caps: VMM_CAP_NRIP and VMM_CAP_DECODE matter. */
-void svm_decode(const struct svm_vmcb *b, uint64_t caps,
-    struct vmm_cause *cause);
+/* caps: VMM_CAP_NRIP and VMM_CAP_DECODE matter.  DR6 is reset for the next
+ * #DB. */
+void svm_decode(struct svm_vmcb *b, uint64_t caps, struct vmm_cause *cause);
 
 /* The processor's words about itself, for probe. */
 struct svm_cpuid {

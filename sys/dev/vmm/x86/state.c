@@ -11,15 +11,6 @@
 #define FCW_INIT	0x037fu
 #define MXCSR_INIT	0x1f80u
 
-bool x86_has_error_code(uint32_t vector)
-{
-	/* #DF #TS #NP #SS #GP #PF #AC #CP #VC #SX */
-	const uint32_t with = 1u << 8 | 1u << 10 | 1u << 11 | 1u << 12 |
-	    1u << 13 | 1u << 14 | 1u << 17 | 1u << 21 | 1u << 29 | 1u << 30;
-
-	return vector < 32 && (with >> vector & 1) != 0;
-}
-
 /* APM vol. 2 13.1.1.4, SDM vol. 3B 17.2.4. */
 bool x86_dr7_valid(uint64_t dr7)
 {

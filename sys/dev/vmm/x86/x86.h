@@ -53,8 +53,16 @@ static inline bool x86_canonical(uint64_t a)
 	return (uint64_t)((int64_t)(a << 16) >> 16) == a;
 }
 
-/* Has the exception an error code?  SDM vol. 3A 6.13, APM vol. 2 8.2. */
-bool x86_has_error_code(uint32_t vector);
+/* Has the exception an error code?  SDM vol. 3A 6.13, APM vol. 2 8.2: #DF #TS
+ * #NP #SS #GP #PF #AC #CP #VC #SX. */
+static inline bool x86_has_error_code(uint32_t vector)
+{
+	const uint32_t with = 1u << 8 | 1u << 10 | 1u << 11 | 1u << 12 |
+	    1u << 13 | 1u << 14 | 1u << 17 | 1u << 21 | 1u << 29 | 1u << 30;
+
+	return vector < 32 && (with >> vector & 1) != 0;
+}
+
 /* DR7 that a guest user's owner may load: no GD, no reserved bit, no I/O. */
 bool x86_dr7_valid(uint64_t dr7);
 /* Header and MXCSR as XRSTOR takes them (standard format): SDM vol. 1
