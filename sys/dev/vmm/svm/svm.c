@@ -6,7 +6,7 @@
 #include "svm_impl.h"
 #include "../core/vmm.h"
 #include "../x86/x86.h"
-#include "hw/cpu.h"
+#include "cpu.h"
 
 _Static_assert(offsetof(struct vmm_regs, rbx) == 0x08, "enter.S");
 _Static_assert(offsetof(struct vmm_regs, rcx) == 0x10, "enter.S");
