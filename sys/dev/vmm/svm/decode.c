@@ -149,6 +149,15 @@ uint32_t svm_raw_index(uint64_t code)
 	return code == SVM_EXIT_BUSY ? ROW_BUSY : ROW_OTHER;
 }
 
+/* 15.7.1.  Not every exit has a next RIP. */
+static uint32_t told_length(const struct svm_vmcb *b, uint64_t caps)
+{
+	uint64_t length = b->nrip - b->rip;
+
+	return (caps & VMM_CAP_NRIP) != 0 && length <= 15 ? (uint32_t)length :
+							    0;
+}
+
 /* Vectors are rows. */
 static void decode_exception(struct svm_vmcb *b, uint64_t caps,
     uint32_t vector, struct vmm_cause *cause)
@@ -164,9 +173,8 @@ static void decode_exception(struct svm_vmcb *b, uint64_t caps,
 		b->dr6 = SVM_DR6_NOTHING;
 		b->clean &= ~SVM_CLEAN_DRX;
 	}
-	/* 15.7.1: with INT3 the next RIP is told, too. */
-	if (vector == VMM_X86_BP && (caps & VMM_CAP_NRIP) != 0)
-		cause->length = (uint32_t)(b->nrip - b->rip);
+	if (vector == VMM_X86_BP)
+		cause->length = told_length(b, caps);
 }
 
 /* 15.25.6.  The guest's own tables are walked as if to write them. */
@@ -202,9 +210,7 @@ void svm_decode(struct svm_vmcb *b, uint64_t caps, struct vmm_cause *cause)
 		decode_nested(b, cause);
 		return;
 	}
-	cause->length = 0;
-	if ((caps & VMM_CAP_NRIP) != 0)
-		cause->length = (uint32_t)(b->nrip - b->rip);
+	cause->length = told_length(b, caps);
 	/* 15.33.4: decode assists tell the vector. */
 	cause->vector = VMM_VECTOR_UNTOLD;
 	if ((caps & VMM_CAP_DECODE) != 0)

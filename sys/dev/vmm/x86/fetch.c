@@ -132,18 +132,33 @@ leaf:
 	return (const uint8_t *)os_page_at(pa) + at % PAGE;
 }
 
-size_t x86_fetch(const struct x86_npt *npt, uint64_t cr3, uint64_t rip,
-    uint8_t *buf, size_t size)
+void x86_code_forget(struct x86_code *c)
+{
+	unsigned i;
+
+	for (i = 0; i < X86_CODE_PAGES; i++)
+		c->slot[i].page = NOWHERE;
+}
+
+size_t x86_code_fetch(struct x86_code *c, const struct x86_npt *npt,
+    uint64_t cr3, uint64_t rip, uint8_t *buf, size_t size)
 {
 	struct nested w = { .npt = npt, .region = NOWHERE };
 	size_t done = 0;
 
 	while (done < size) {
-		const uint8_t *from = guest_code(&w, cr3, rip);
+		const uint8_t *from = x86_code_at(c, rip);
 		size_t n = PAGE - rip % PAGE;
 
-		if (from == NULL)
-			break;
+		if (from == NULL) {
+			uint64_t page = rip / PAGE;
+
+			from = guest_code(&w, cr3, rip);
+			if (from == NULL)
+				break;
+			c->slot[page % X86_CODE_PAGES].page = page;
+			c->slot[page % X86_CODE_PAGES].at = from - rip % PAGE;
+		}
 		if (n > size - done)
 			n = size - done;
 		rip += n;
@@ -151,4 +166,13 @@ size_t x86_fetch(const struct x86_npt *npt, uint64_t cr3, uint64_t rip,
 			buf[done++] = OS_READ(*from++);
 	}
 	return done;
+}
+
+size_t x86_fetch(const struct x86_npt *npt, uint64_t cr3, uint64_t rip,
+    uint8_t *buf, size_t size)
+{
+	struct x86_code none;
+
+	x86_code_forget(&none);
+	return x86_code_fetch(&none, npt, cr3, rip, buf, size);
 }

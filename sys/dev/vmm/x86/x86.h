@@ -83,6 +83,35 @@ size_t x86_fetch(const struct x86_npt *npt, uint64_t cr3, uint64_t rip,
     uint8_t *buf, size_t size);
 
 /*
+ * Where a vCPU's code has been found lately: a TLB in software, which is right
+ * for as long as the processor's own is.  x86_code_forget() it whenever that
+ * one is flushed, for translations of the guest or nested ones.
+ */
+#define X86_CODE_PAGES	8u
+struct x86_code {
+	struct {
+		uint64_t page;		/* rip / 4096; ~0: none */
+		const uint8_t *at;
+	} slot[X86_CODE_PAGES];
+};
+void x86_code_forget(struct x86_code *c);
+
+/* The byte at rip, and all after it within the page; NULL: not known. */
+static inline const uint8_t *x86_code_at(const struct x86_code *c,
+    uint64_t rip)
+{
+	uint64_t page = rip >> 12;
+
+	if (c->slot[page % X86_CODE_PAGES].page != page)
+		return NULL;
+	return c->slot[page % X86_CODE_PAGES].at + (rip & 0xfff);
+}
+
+/* As x86_fetch(), and remembers. */
+size_t x86_code_fetch(struct x86_code *c, const struct x86_npt *npt,
+    uint64_t cr3, uint64_t rip, uint8_t *buf, size_t size);
+
+/*
  * The length of the instruction at code, prefixes included, if it is that one
  * and whole within n bytes; else 0.  LOCK makes none of them valid.  0F second:
  * SYSCALL 05, CPUID A2; one byte: INT3 CC, ICEBP F1; INT n.
