@@ -23,8 +23,13 @@
 #ifndef VMMCTL_COUNTERS_H
 #define VMMCTL_COUNTERS_H
 
+#ifdef __KERNEL__
+#include <linux/stddef.h>
+#include <linux/types.h>
+#else
 #include <stddef.h>
 #include <stdint.h>
+#endif
 
 #ifdef __cplusplus
 #define VMMCTL_COUNTERS_ASSERT(e) static_assert(e, #e)
