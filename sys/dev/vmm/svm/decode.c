@@ -169,6 +169,9 @@ static void decode_exception(struct svm_vmcb *b, uint64_t caps,
 	cause->length = 0;
 	if (vector == VMM_X86_DB) {
 		cause->dr6 = b->dr6 & VMM_X86_DR6_CAUSES;
+		/* Bochs does not tell, and there is nothing else. */
+		if (cause->dr6 == 0 && (b->rflags & VMM_X86_RFLAGS_TF) != 0)
+			cause->dr6 = VMM_X86_DR6_BS;
 		/* The processor only adds to it. */
 		b->dr6 = SVM_DR6_NOTHING;
 		b->clean &= ~SVM_CLEAN_DRX;

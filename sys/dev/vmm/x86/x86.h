@@ -37,6 +37,7 @@
 #define VMM_X86_RFLAGS_USER	0x254fd5ull
 #define VMM_X86_DR7_FIXED	0x400ull
 #define VMM_X86_DR7_ENABLED	0xffull
+#define VMM_X86_DR6_BS		(1ull << 14)
 #define VMM_X86_DR6_CAUSES	0xe00full	/* BT BS BD B3-B0 */
 
 #define VMM_X86_SEL_SS	0x2bu
