@@ -54,6 +54,7 @@ int os_copyout(uint64_t uaddr, const void *buf, size_t size);
 bool os_is_admin(void);
 uint32_t os_uid(void);
 uint64_t os_mono_ns(void);
+uint64_t os_real_ns(void);		/* since 1970 */
 /* Is [uaddr, uaddr + size) a possible range of user addresses? */
 bool os_user_range(uint64_t uaddr, uint64_t size);
 

@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * cpu.c - the processors of the host: calling them, and what becomes of them
+ * (hotplug, suspend, reboot).  Lock order: vmm_hw.lock, then the host's lock
+ * against hotplug.
+ */
+#include "vmm.h"
+#include "linux.h"
+
+#include <linux/cpu.h>
+#include <linux/cpuhotplug.h>
+#include <linux/pm.h>
+#include <linux/pm_domain.h>
+#include <linux/reboot.h>
+#include <linux/smp.h>
+#include <trace/events/ipi.h>	/* smp_send_reschedule() has one */
+
+#include <asm/mce.h>
+#include <asm/msr.h>
+
+/* ---- calls ---- */
+
+uint32_t os_cpu_max(void)
+{
+	return nr_cpu_ids;
+}
+
+struct call {
+	int (*fn)(uint32_t cpu, void *arg);
+	void *arg;
+	int error;
+};
+
+static void call(void *cookie)
+{
+	struct call *c = cookie;
+
+	c->error = c->fn((uint32_t)smp_processor_id(), c->arg);
+}
+
+int os_cpu_each(int (*fn)(uint32_t cpu, void *arg), void *arg)
+{
+	struct call c = { .fn = fn, .arg = arg, .error = 0 };
+	unsigned int cpu;
+
+	cpus_read_lock();
+	for_each_online_cpu(cpu) {
+		if (smp_call_function_single((int)cpu, call, &c, 1) != 0)
+			c.error = EIO;
+		if (c.error != 0)
+			break;
+	}
+	cpus_read_unlock();
+	return c.error;
+}
+
+/*
+ * Who asks is here, and so nobody is in a guest here.  With preemption off no
+ * processor goes off line.
+ */
+void os_cpu_interrupt(uint32_t cpu)
+{
+	unsigned int self = get_cpu();
+
+	if (cpu != self && cpu < nr_cpu_ids && cpu_online(cpu))
+		smp_send_reschedule((int)cpu);
+	put_cpu();
+}
+
+static void nothing(void *cookie)
+{
+}
+
+void os_cpus_interrupt(const struct os_cpuset *set)
+{
+	preempt_disable();
+	smp_call_function_many(&set->mask, nothing, NULL, true);
+	preempt_enable();
+}
+
+/* ---- what comes out of a guest ---- */
+
+/*
+ * The exit has taken the machine check: it is not delivered again.  Its
+ * handler is told that it came in user mode, for nothing of the kernel's is
+ * lost: the thread is killed, at worst.
+ */
+void os_machine_check(void)
+{
+#ifdef CONFIG_X86_MCE
+	struct pt_regs regs = {
+		.cs = __USER_CS,
+		.flags = X86_EFLAGS_IF,
+	};
+
+	do_machine_check(&regs);
+#endif
+}
+
+void os_debug_restore(void)
+{
+	hw_breakpoint_restore();
+}
+
+bool os_rdmsr_safe(uint32_t msr, uint64_t *value)
+{
+	return rdmsrl_safe(msr, value) == 0;
+}
+
+/* ---- hotplug ---- */
+
+static int online(unsigned int cpu)
+{
+	int error;
+
+	local_irq_disable();
+	error = vmm_hw_cpu_online(cpu);
+	local_irq_enable();
+	return -error;
+}
+
+static int offline(unsigned int cpu)
+{
+	local_irq_disable();
+	vmm_hw_cpu_offline(cpu);
+	local_irq_enable();
+	return 0;
+}
+
+/*
+ * ---- suspend ----
+ *
+ * The core of the system's suspend has callbacks of its own (syscore), whose
+ * form depends on the version.  Those of devices do as well: when "noirq" is
+ * reached, tasks are frozen, so that nobody runs a guest until resume is past
+ * it.  The other processors are taken off line after that, or rest.
+ */
+
+static int suspend_cpu(uint32_t cpu, void *arg)
+{
+	vmm_hw_cpu_offline(cpu);
+	return 0;
+}
+
+static int resume_cpu(uint32_t cpu, void *arg)
+{
+	/* It says so itself when one is not to be had any more. */
+	(void)vmm_hw_cpu_online(cpu);
+	return 0;
+}
+
+static int suspend(struct device *dev)
+{
+	return -os_cpu_each(suspend_cpu, NULL);
+}
+
+static int resume(struct device *dev)
+{
+	return -os_cpu_each(resume_cpu, NULL);
+}
+
+/* A device that has no driver gets its callbacks by this. */
+static struct dev_pm_domain power = {
+	.ops = { NOIRQ_SYSTEM_SLEEP_PM_OPS(suspend, resume) },
+};
+
+void vmm_power_init(struct device *dev)
+{
+	dev_pm_domain_set(dev, &power);
+}
+
+void vmm_power_fini(struct device *dev)
+{
+	dev_pm_domain_set(dev, NULL);
+}
+
+/* ---- reboot, kexec ---- */
+
+static int reboot(struct notifier_block *self, unsigned long event, void *data)
+{
+	vmm_hw_reboot();
+	return NOTIFY_OK;
+}
+
+static struct notifier_block reboot_notifier = {
+	.notifier_call = reboot,
+};
+
+/* ---- */
+
+static int hotplug;	/* the state's number */
+
+int vmm_cpu_init(void)
+{
+	int error;
+
+	hotplug = cpuhp_setup_state(CPUHP_AP_ONLINE_DYN, "vmm:online", online,
+	    offline);
+	if (hotplug < 0)
+		return hotplug;
+	error = register_reboot_notifier(&reboot_notifier);
+	if (error != 0)
+		cpuhp_remove_state(hotplug);
+	return error;
+}
+
+void vmm_cpu_fini(void)
+{
+	unregister_reboot_notifier(&reboot_notifier);
+	cpuhp_remove_state(hotplug);
+}

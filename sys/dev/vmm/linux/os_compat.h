@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * os_compat.h - what differs between the versions of Linux: the only place
+ * that looks at the version.
+ */
+#ifndef VMM_LINUX_OS_COMPAT_H
+#define VMM_LINUX_OS_COMPAT_H
+
+#include <linux/mm.h>
+#include <linux/version.h>
+
+/* 6.3 made flags of a vma constant, but for these. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 3, 0)
+static inline void os_vma_flags(struct vm_area_struct *vma,
+    unsigned long set, unsigned long clear)
+{
+	vma->vm_flags = (vma->vm_flags | set) & ~clear;
+}
+#else
+static inline void os_vma_flags(struct vm_area_struct *vma,
+    unsigned long set, unsigned long clear)
+{
+	vm_flags_mod(vma, set, clear);
+}
+#endif
+
+/* Before 6.2 only fatal signals end the wait for a page. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 2, 0)
+#define OS_FOLL_INTERRUPTIBLE	0
+#else
+#define OS_FOLL_INTERRUPTIBLE	FOLL_INTERRUPTIBLE
+#endif
+
+#endif
