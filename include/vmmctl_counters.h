@@ -27,8 +27,10 @@
 #include <linux/stddef.h>
 #include <linux/types.h>
 #else
+#ifndef __KERNEL__	/* which has them under other names */
 #include <stddef.h>
 #include <stdint.h>
+#endif
 #endif
 
 #ifdef __cplusplus
@@ -87,6 +89,8 @@ enum vmmctl_counters_unit {
 #define VMMCTL_COUNTERS_F_PERCENT 2u	/* a time: show its share of the
 					 * interval */
 #define VMMCTL_COUNTERS_F_EXIT	4u	/* belongs to an exit kind */
+#define VMMCTL_COUNTERS_F_RAW	8u	/* one of the processor's own exit
+					 * codes: its name is the vendor's */
 
 #define VMMCTL_COUNTERS_BUCKETS	40u
 

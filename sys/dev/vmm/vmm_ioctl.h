@@ -167,8 +167,8 @@ VMM_ASSERT(sizeof(struct vmm_machine_create) == 176);
 struct vmm_memory {
 	uint64_t gpa;
 	uint64_t size;
-	uint64_t uaddr;		/* MAP only */
-	uint32_t prot;		/* MAP and PROTECT */
+	uint64_t uaddr;		/* MAP only, else 0 */
+	uint32_t prot;		/* MAP and PROTECT, else 0 */
 	uint32_t flags;
 };
 VMM_ASSERT(sizeof(struct vmm_memory) == 32);

@@ -54,6 +54,7 @@ int os_copyout(uint64_t uaddr, const void *buf, size_t size);
 bool os_is_admin(void);
 uint32_t os_uid(void);
 uint64_t os_mono_ns(void);
+uint64_t os_real_ns(void);
 uint64_t os_real_ns(void);		/* since 1970 */
 /* Is [uaddr, uaddr + size) a possible range of user addresses? */
 bool os_user_range(uint64_t uaddr, uint64_t size);
@@ -138,8 +139,10 @@ void os_debug_restore(void);
 
 /* ---- timers: fire on the processor they were started on ---- */
 void os_timer_init(struct os_timer *t, void (*fn)(struct os_timer *t));
+/* Also one that runs, from another processor; interrupts may be off. */
 void os_timer_start(struct os_timer *t, uint64_t mono_ns);
-void os_timer_stop(struct os_timer *t);	/* after it fn does not run */
+/* After it fn does not run; waits for it. */
+void os_timer_stop(struct os_timer *t);
 
 /* A line for the system's log. */
 void os_log(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

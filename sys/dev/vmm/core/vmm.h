@@ -99,6 +99,8 @@ int vmm_hw_get(const char **why);
 void vmm_hw_put(void);
 int vmm_hw_enable(bool enable);
 void vmm_hw_info(struct vmm_info *info);
+/* Fill a sentence's place. */
+void vmm_tell(char *to, size_t size, const char *text);
 /* From the glue, on that processor, interrupts off, by the thread that does
  * hotplug: so too for suspend (off) and resume (on).  0, or EBUSY. */
 int vmm_hw_cpu_online(uint32_t cpu);
@@ -185,6 +187,8 @@ struct vmm_machine {
 				 * vCPU was here: nothing cached is right */
 #define VMM_LOAD_DEBUG	16u	/* dr7 */
 
+#define VMM_NO_CPU	0xffffffffu
+
 enum vmm_mode { VMM_OUTSIDE = 0, VMM_INSIDE = 1 };
 
 /* v->busy.  A visitor never sleeps, so that run may wait for it. */
@@ -207,12 +211,15 @@ struct vmm_vcpu {
 	 * then kicked and flush_gen are read; the others write those first,
 	 * then read mode. */
 	uint32_t mode;
-	uint32_t cpu;			/* where it runs, or ran last */
+	uint32_t cpu;			/* where, while it is inside */
 	uint32_t kicked;
 	uint32_t expired;		/* the deadline's timer has fired */
 
 	/* [r] */
 	struct vmm_state state;
+	uint32_t last_cpu;		/* where it was last in the guest, or
+					 * VMM_NO_CPU */
+	uint32_t wanted;		/* VMM_WANT_* */
 	uint32_t pending;		/* VMM_LOAD_* */
 	uint64_t flush_gen;		/* that has been honoured */
 	uint64_t cr3;
@@ -222,7 +229,7 @@ struct vmm_vcpu {
 	uint64_t dr[4], dr7;
 	bool debug;			/* dr7 enables something */
 	uint64_t deadline;		/* the timer is armed for it; 0 */
-	uint32_t timer_cpu;		/* there */
+	uint32_t timer_cpu;		/* there, or VMM_NO_CPU */
 	struct os_timer timer;
 	uint8_t *host_xsave;		/* the thread's own, while inside */
 	void *host_memory;		/* [I] what host_xsave is in */
@@ -234,7 +241,7 @@ struct vmm_vcpu {
 			struct svm_vmcb *vmcb;	/* [I] the page */
 			uint64_t vmcb_pa;
 			uint64_t *top;	/* [I] a fifth level; NULL: none */
-			uint64_t generation;	/* of asid, on v->cpu */
+			uint64_t generation;	/* of asid, on last_cpu */
 		} svm;
 		struct {
 			void *vmcs;
@@ -303,6 +310,12 @@ int vmm_memory_unmap(struct vmm_machine *m, const struct vmm_memory *a);
 int vmm_memory_protect(struct vmm_machine *m, const struct vmm_memory *a);
 void vmm_memory_fini(struct vmm_machine *m);
 int vmm_dirty_log(struct vmm_machine *m, const struct vmm_dirty_log *a);
+/* Of the region's dirty bitmap. */
+size_t vmm_dirty_words(const struct vmm_region *r);
+/* [m] Is there memory in all of the range?  *first: where it begins. */
+bool vmm_is_backed(const struct vmm_machine *m, uint64_t gpa, uint64_t size,
+    uint32_t *first);
+bool vmm_is_range(uint64_t gpa, uint64_t size);
 
 int vmm_context_create(struct vmm_machine *m, struct vmm_context *a);
 int vmm_context_destroy(struct vmm_machine *m, const struct vmm_context *a);
@@ -339,6 +352,8 @@ enum vmm_verdict {
 	VMM_AROUND,		/* enter again, after interrupts were on */
 	VMM_FILL		/* a nested fault: vmm_fault(), enter again */
 };
+/* run.c */
+void vmm_run_expired(struct os_timer *t);
 /* exit.c: interrupts off, mode INSIDE. */
 enum vmm_verdict vmm_exit_handle(struct vmm_vcpu *v, struct vmm_cause *cause);
 /* The exit of a kind with nothing more to tell. */
@@ -347,6 +362,8 @@ void vmm_exit_memory(struct vmm_vcpu *v, const struct vmm_cause *cause,
     int error);
 
 /* list.c.  EDQUOT: the user has too many. */
+void vmm_list_init(void);
+void vmm_list_fini(void);
 int vmm_list_add(struct vmm_machine *m);
 void vmm_list_remove(struct vmm_machine *m);
 int vmm_list(struct vmm_list *a);

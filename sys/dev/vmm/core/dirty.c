@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * dirty.c - which pages the guest has written.  It is in the leaves (dirty
+ * bit, or the right to write where there is none) and, for leaves that are
+ * gone, in the region's bitmap.
+ */
+#include "stats.h"
+
+/* Pages of one step, and what their bits take. */
+#define STEP_PAGES	16384u
+#define STEP_WORDS	(STEP_PAGES / 64)
+#define STEP_SIZE	((uint64_t)STEP_PAGES << VMM_PAGE_SHIFT)
+
+/* [m] Is the range whole regions, and where do they begin? */
+static int whole(const struct vmm_machine *m, uint64_t gpa, uint64_t size,
+    uint32_t *first)
+{
+	uint32_t last;
+
+	if (!vmm_is_backed(m, gpa, size, first))
+		return ENOENT;
+	last = vmm_region_index(m, gpa + size - 1);
+	if (m->regions[*first]->gpa != gpa || m->regions[last]->gpa +
+	    m->regions[last]->size != gpa + size)
+		return EINVAL;
+	return 0;
+}
+
+/* ---- on and off ---- */
+
+/* [m] Forget what the range's pages were until now. */
+static void restart(struct vmm_machine *m, const struct vmm_region *r)
+{
+	uint64_t at = 0;
+
+	while (at < r->size) {
+		uint64_t n = r->size - at < STEP_SIZE ? r->size - at :
+		    STEP_SIZE;
+		uint64_t words = ((n >> VMM_PAGE_SHIFT) + 63) / 64;
+
+		os_spin_lock(&m->nested_lock);
+		/* Large leaves, too: they come again as small ones. */
+		if (vmm_leaves(m, r->gpa + at, n, X86_NPT_ZAP, 0))
+			vmm_flush(m);
+		memset(&r->dirty[(at >> VMM_PAGE_SHIFT) / 64], 0,
+		    words * sizeof(uint64_t));
+		os_spin_unlock(&m->nested_lock);
+		os_resched();
+		at += n;
+	}
+}
+
+/* [m] Exchange the region's bitmap for another, or for none. */
+static uint64_t *exchange(struct vmm_machine *m, struct vmm_region *r,
+    uint64_t *dirty)
+{
+	uint64_t *old;
+
+	os_spin_lock(&m->nested_lock);
+	old = r->dirty;
+	r->dirty = dirty;
+	/* A fault that is under way may be about to add a large leaf. */
+	m->region_gen++;
+	os_spin_unlock(&m->nested_lock);
+	return old;
+}
+
+static void disable(struct vmm_machine *m, uint32_t first, uint64_t end)
+{
+	for (; first < m->nregions && m->regions[first]->gpa < end; first++)
+		os_free(exchange(m, m->regions[first], NULL));
+}
+
+static int enable(struct vmm_machine *m, uint32_t first, uint64_t end)
+{
+	uint64_t **maps;
+	uint32_t n = 0, i;
+	int error = 0;
+
+	while (first + n < m->nregions && m->regions[first + n]->gpa < end)
+		n++;
+	maps = os_zalloc(n * sizeof(uint64_t *));
+	if (maps == NULL)
+		return ENOMEM;
+	for (i = 0; i < n && error == 0; i++) {
+		maps[i] = os_zalloc(vmm_dirty_words(m->regions[first + i]) *
+		    sizeof(uint64_t));
+		if (maps[i] == NULL)
+			error = ENOMEM;
+	}
+	for (i = 0; i < n; i++) {
+		struct vmm_region *r = m->regions[first + i];
+
+		if (error == 0) {
+			maps[i] = exchange(m, r, maps[i]);
+			restart(m, r);
+		}
+		os_free(maps[i]);
+	}
+	os_free(maps);
+	return error;
+}
+
+/* ---- asking ---- */
+
+/* [n] Move (or copy) the bits of region r for [gpa, gpa + size) to words,
+ * whose bit 0 is the page at gpa. */
+static void gather(struct vmm_region *r, uint64_t gpa, uint64_t size,
+    uint64_t *words, bool clear)
+{
+	uint64_t from = r->gpa > gpa ? r->gpa : gpa, end = gpa + size;
+	uint64_t to = r->gpa + r->size < end ? r->gpa + r->size : end;
+
+	while (from < to) {
+		uint64_t page = (from - r->gpa) >> VMM_PAGE_SHIFT;
+		uint64_t bit = (from - gpa) >> VMM_PAGE_SHIFT;
+		uint64_t left = (to - from) >> VMM_PAGE_SHIFT;
+		uint64_t n = 64 - page % 64, mask, bits;
+
+		n = n < left ? n : left;
+		mask = (n == 64 ? ~0ull : (1ull << n) - 1) << (page % 64);
+		bits = (r->dirty[page / 64] & mask) >> (page % 64);
+		if (clear)
+			r->dirty[page / 64] &= ~mask;
+		words[bit / 64] |= bits << (bit % 64);
+		if (bit % 64 != 0 && n > 64 - bit % 64)
+			words[bit / 64 + 1] |= bits >> (64 - bit % 64);
+		from += n << VMM_PAGE_SHIFT;
+	}
+}
+
+/* [n] The other way: they could not be told. */
+static void give_back(struct vmm_machine *m, uint64_t gpa, uint64_t size,
+    const uint64_t *words)
+{
+	uint64_t i;
+
+	for (i = 0; i < size >> VMM_PAGE_SHIFT; i++) {
+		struct vmm_region *r;
+		uint64_t page;
+
+		if ((words[i / 64] >> (i % 64) & 1) == 0)
+			continue;
+		r = vmm_region_find(m, gpa + (i << VMM_PAGE_SHIFT));
+		page = ((gpa - r->gpa) >> VMM_PAGE_SHIFT) + i;
+		r->dirty[page / 64] |= 1ull << (page % 64);
+	}
+}
+
+/* [m] One step.  What is written between the dirty bits' end and the flush is
+ * in this answer, since the bit was set: nothing is lost. */
+static int tell(struct vmm_machine *m, uint64_t gpa, uint64_t size,
+    uint64_t uaddr, bool clear, uint64_t *words)
+{
+	uint64_t n = ((size >> VMM_PAGE_SHIFT) + 63) / 64;
+	uint32_t i;
+	int error;
+
+	memset(words, 0, n * sizeof(uint64_t));
+	os_spin_lock(&m->nested_lock);
+	if (vmm_leaves(m, gpa, size, clear ? X86_NPT_CLEAN : X86_NPT_LOOK, 0))
+		vmm_flush(m);
+	for (i = vmm_region_index(m, gpa);
+	    i < m->nregions && m->regions[i]->gpa < gpa + size; i++)
+		gather(m->regions[i], gpa, size, words, clear);
+	os_spin_unlock(&m->nested_lock);
+	error = os_copyout(uaddr, words, n * sizeof(uint64_t));
+	if (error != 0 && clear) {
+		os_spin_lock(&m->nested_lock);
+		give_back(m, gpa, size, words);
+		os_spin_unlock(&m->nested_lock);
+	}
+	return error;
+}
+
+static int get(struct vmm_machine *m, const struct vmm_dirty_log *a,
+    uint32_t first, bool clear)
+{
+	uint64_t end = a->gpa + a->size, at = 0, *words;
+	int error = 0;
+
+	for (; first < m->nregions && m->regions[first]->gpa < end; first++)
+		if (m->regions[first]->dirty == NULL)
+			return ENOENT;
+	words = os_zalloc((STEP_WORDS + 1) * sizeof(uint64_t));
+	if (words == NULL)
+		return ENOMEM;
+	while (at < a->size && error == 0) {
+		uint64_t n = a->size - at < STEP_SIZE ? a->size - at :
+		    STEP_SIZE;
+
+		error = tell(m, a->gpa + at, n,
+		    a->bitmap + (at >> VMM_PAGE_SHIFT) / 8, clear, words);
+		os_resched();
+		at += n;
+	}
+	os_free(words);
+	return error;
+}
+
+int vmm_dirty_log(struct vmm_machine *m, const struct vmm_dirty_log *a)
+{
+	uint32_t what = a->op & ~VMM_DIRTY_CLEAR, first;
+	int error;
+
+	if (a->reserved != 0 || !vmm_is_range(a->gpa, a->size))
+		return EINVAL;
+	if (what != VMM_DIRTY_ENABLE && what != VMM_DIRTY_DISABLE &&
+	    what != VMM_DIRTY_GET)
+		return EINVAL;
+	if (what != VMM_DIRTY_GET && (a->op != what || a->bitmap != 0))
+		return EINVAL;
+	os_mutex_lock(&m->lock);
+	error = whole(m, a->gpa, a->size, &first);
+	if (error == 0) {
+		if (what == VMM_DIRTY_ENABLE)
+			error = enable(m, first, a->gpa + a->size);
+		else if (what == VMM_DIRTY_DISABLE)
+			disable(m, first, a->gpa + a->size);
+		else
+			error = get(m, a, first,
+			    (a->op & VMM_DIRTY_CLEAR) != 0);
+	}
+	os_mutex_unlock(&m->lock);
+	return error;
+}

@@ -1,0 +1,396 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * exit.c - what becomes of an exit, by its cause.  Interrupts are off and the
+ * mode is INSIDE, so that whoever takes a page away waits for this processor:
+ * the guest's code may be read.
+ *
+ * It may have gone since the guest ran it, or have changed.  Then the guest is
+ * entered again at the same place, without old translations, and all comes
+ * again, or something else does.
+ */
+#include "stats.h"
+#include "cpu.h"
+#include "../x86/x86.h"
+
+#define LONGEST		15u
+
+#define SECOND_SYSCALL	0x05u	/* after 0F */
+#define SECOND_CPUID	0xa2u
+#define OPCODE_INT3	0xccu
+#define OPCODE_INT	0xcdu
+#define OPCODE_ICEBP	0xf1u
+
+#define ERROR_IDT_MASK	7u	/* SDM vol. 3A 6.13: IDT set, EXT clear */
+#define ERROR_IDT	2u
+#define DR6_BS		(1ull << 14)
+
+struct code {
+	size_t n;
+	uint8_t byte[LONGEST + 2];
+};
+
+static void fetch(const struct vmm_vcpu *v, struct code *c, size_t size)
+{
+	c->n = x86_fetch(&v->machine->npt, v->cr3, v->state.rip, c->byte,
+	    size);
+}
+
+/* Could what is missing make it one of those?  Interesting are 0F xx, INT n,
+ * INT3 and ICEBP. */
+static bool incomplete(struct code *c, uint8_t second)
+{
+	uint8_t *next = &c->byte[c->n], n;
+
+	if (c->n >= LONGEST)
+		return false;
+	next[0] = second;
+	next[1] = 0;
+	if (x86_insn_0f(c->byte, c->n + 1, second) != 0 ||
+	    x86_insn_int(c->byte, c->n + 1, &n) != 0)
+		return true;
+	/* Only prefixes? */
+	return x86_insn_1(c->byte, c->n + 1, second) == c->n + 1;
+}
+
+/* The instruction was not to be read, or is not there any more. */
+static enum vmm_verdict again(struct vmm_vcpu *v)
+{
+	v->pending |= VMM_LOAD_FLUSH;
+	vmm_count(&v->stats->refetches, 1);
+	return VMM_AROUND;
+}
+
+/* An instruction has been done: traps of the next one are on again. */
+static void step_over(struct vmm_vcpu *v, uint32_t length)
+{
+	v->state.rip += length;
+	v->state.rflags &= ~VMM_X86_RFLAGS_RF;
+}
+
+/* ---- the exits ---- */
+
+static struct vmm_exit *fill(struct vmm_vcpu *v, uint32_t kind,
+    const struct vmm_cause *c)
+{
+	struct vmm_exit *e = &v->page->exit;
+
+	*e = (struct vmm_exit){
+		.kind = kind,
+		.raw = c->raw,
+		.info = { c->info[0], c->info[1] },
+	};
+	vmm_count(&v->stats->returned[kind], 1);
+	return e;
+}
+
+void vmm_exit_plain(struct vmm_vcpu *v, uint32_t kind, uint32_t detail)
+{
+	static const struct vmm_cause none;
+
+	fill(v, kind, &none)->detail = detail;
+}
+
+void vmm_exit_memory(struct vmm_vcpu *v, const struct vmm_cause *c, int error)
+{
+	struct vmm_exit *e = fill(v, VMM_EXIT_MEMORY, c);
+
+	e->gpa = c->gpa;
+	e->access = c->access;
+	e->detail = (uint32_t)error;
+	e->valid = VMM_VALID_GPA;
+}
+
+static enum vmm_verdict syscall_exit(struct vmm_vcpu *v,
+    const struct vmm_cause *c, uint32_t length)
+{
+	/* APM vol. 3 SYSCALL: RF is neither saved nor kept. */
+	step_over(v, length);
+	OS_WRITE(v->page->regs.rcx, v->state.rip);
+	OS_WRITE(v->page->regs.r11, v->state.rflags);
+	(void)fill(v, VMM_EXIT_SYSCALL, c);
+	return VMM_LEAVE;
+}
+
+static enum vmm_verdict softint_exit(struct vmm_vcpu *v,
+    const struct vmm_cause *c, uint32_t length, uint32_t vector)
+{
+	step_over(v, length);
+	fill(v, VMM_EXIT_SOFTINT, c)->vector = vector;
+	return VMM_LEAVE;
+}
+
+static enum vmm_verdict exception_exit(struct vmm_vcpu *v,
+    const struct vmm_cause *c, uint32_t vector, uint32_t error_code)
+{
+	struct vmm_exit *e = fill(v, VMM_EXIT_EXCEPTION, c);
+	struct code code;
+
+	e->vector = vector;
+	if (x86_has_error_code(vector)) {
+		e->error_code = error_code;
+		e->valid = VMM_VALID_ERROR_CODE;
+	}
+	if (vector == VMM_X86_PF) {
+		e->address = c->address;
+		e->valid |= VMM_VALID_ADDRESS;
+	} else if ((v->wanted & VMM_WANT_INSN) != 0) {
+		fetch(v, &code, LONGEST);
+		memcpy(e->insn, code.byte, code.n);
+		e->insn_bytes = (uint8_t)code.n;
+		e->valid |= VMM_VALID_INSN;
+	}
+	return VMM_LEAVE;
+}
+
+static bool only_counted(struct vmm_vcpu *v, uint32_t vector)
+{
+	if ((OS_READ(v->context->counted) >> vector & 1) == 0)
+		return false;
+	vmm_count(&v->stats->counted, 1);
+	return true;
+}
+
+static enum vmm_verdict breakpoint(struct vmm_vcpu *v,
+    const struct vmm_cause *c, uint32_t length)
+{
+	step_over(v, length);
+	if (only_counted(v, VMM_X86_BP))
+		return VMM_GO_ON;
+	return exception_exit(v, c, VMM_X86_BP, 0);
+}
+
+/* RIP is where the processor leaves it. */
+static enum vmm_verdict debug(struct vmm_vcpu *v, const struct vmm_cause *c,
+    uint64_t dr6)
+{
+	unsigned i;
+
+	if (!only_counted(v, VMM_X86_DB)) {
+		(void)exception_exit(v, c, VMM_X86_DB, 0);
+		v->page->exit.dr6 = dr6;
+		v->page->exit.valid |= VMM_VALID_DR6;
+		return VMM_LEAVE;
+	}
+	/* A breakpoint on execution is a fault: the same instruction would
+	 * raise it for ever, SDM vol. 3B 17.3.1.1. */
+	for (i = 0; i < 4; i++)
+		if ((dr6 >> i & 1) != 0 && (v->dr7 >> (16 + 4 * i) & 3) == 0)
+			v->state.rflags |= VMM_X86_RFLAGS_RF;
+	return VMM_GO_ON;
+}
+
+/* ---- exceptions ---- */
+
+/* SYSCALL with EFER.SCE clear is #UD; so is much else. */
+static enum vmm_verdict on_ud(struct vmm_vcpu *v, const struct vmm_cause *c)
+{
+	struct code code;
+	unsigned length;
+
+	fetch(v, &code, 2);
+	length = x86_insn_0f(code.byte, code.n, SECOND_SYSCALL);
+	if (length == 0) {
+		fetch(v, &code, LONGEST);
+		length = x86_insn_0f(code.byte, code.n, SECOND_SYSCALL);
+	}
+	if (length != 0)
+		return syscall_exit(v, c, length);
+	if (incomplete(&code, SECOND_SYSCALL))
+		return again(v);
+	return exception_exit(v, c, VMM_X86_UD, 0);
+}
+
+/* INT n, where only the empty IDT tells: SDM vol. 3A 6.13. */
+static enum vmm_verdict on_gp(struct vmm_vcpu *v, const struct vmm_cause *c)
+{
+	struct code code;
+	unsigned length;
+	uint8_t n;
+
+	if ((c->error_code & ERROR_IDT_MASK) != ERROR_IDT)
+		return exception_exit(v, c, VMM_X86_GP, c->error_code);
+	fetch(v, &code, LONGEST);
+	length = x86_insn_int(code.byte, code.n, &n);
+	if (length != 0)
+		return softint_exit(v, c, length, n);
+	length = x86_insn_1(code.byte, code.n, OPCODE_INT3);
+	if (length != 0)
+		return breakpoint(v, c, length);
+	if (incomplete(&code, OPCODE_INT))
+		return again(v);
+	return exception_exit(v, c, VMM_X86_GP, c->error_code);
+}
+
+static enum vmm_verdict on_bp(struct vmm_vcpu *v, const struct vmm_cause *c)
+{
+	uint32_t length = c->length;
+	struct code code;
+
+	if (length == 0) {
+		fetch(v, &code, LONGEST);
+		length = x86_insn_1(code.byte, code.n, OPCODE_INT3);
+	}
+	return length != 0 ? breakpoint(v, c, length) : again(v);
+}
+
+static enum vmm_verdict on_db(struct vmm_vcpu *v, const struct vmm_cause *c)
+{
+	return debug(v, c, c->dr6);
+}
+
+static enum vmm_verdict (*const on_vector[32])(struct vmm_vcpu *v,
+    const struct vmm_cause *c) = {
+	[VMM_X86_UD] = on_ud,
+	[VMM_X86_GP] = on_gp,
+	[VMM_X86_BP] = on_bp,
+	[VMM_X86_DB] = on_db,
+};
+
+/* ---- causes ---- */
+
+static enum vmm_verdict exception(struct vmm_vcpu *v, struct vmm_cause *c)
+{
+	if (on_vector[c->vector & 31] != NULL)
+		return on_vector[c->vector & 31](v, c);
+	return exception_exit(v, c, c->vector, c->error_code);
+}
+
+static enum vmm_verdict softint(struct vmm_vcpu *v, struct vmm_cause *c)
+{
+	struct code code;
+	unsigned length;
+	uint8_t n;
+
+	if (c->length != 0 && c->vector != VMM_VECTOR_UNTOLD)
+		return softint_exit(v, c, c->length, c->vector);
+	fetch(v, &code, LONGEST);
+	length = x86_insn_int(code.byte, code.n, &n);
+	if (length != 0)
+		return softint_exit(v, c, length, n);
+	length = x86_insn_1(code.byte, code.n, OPCODE_INT3);
+	return length != 0 ? breakpoint(v, c, length) : again(v);
+}
+
+static enum vmm_verdict icebp(struct vmm_vcpu *v, struct vmm_cause *c)
+{
+	uint32_t length = c->length;
+	struct code code;
+
+	if (length == 0) {
+		fetch(v, &code, LONGEST);
+		length = x86_insn_1(code.byte, code.n, OPCODE_ICEBP);
+	}
+	if (length == 0)
+		return again(v);
+	step_over(v, length);
+	return debug(v, c, 0);
+}
+
+static enum vmm_verdict cpuid(struct vmm_vcpu *v, struct vmm_cause *c)
+{
+	const struct vmm_machine *m = v->machine;
+	const struct vmm_cpuid_limits limits = {
+		.xcr0 = vmm_hw.xcr0,
+		.fsgsbase = (vmm_hw.caps & VMM_CAP_FSGSBASE) != 0,
+	};
+	struct vmm_regs *r = &v->page->regs;
+	uint32_t length = c->length, leaf, sub, out[4];
+	struct code code;
+
+	if (length == 0) {
+		fetch(v, &code, LONGEST);
+		length = x86_insn_0f(code.byte, code.n, SECOND_CPUID);
+		if (length == 0)
+			return again(v);
+	}
+	leaf = (uint32_t)OS_READ(r->rax);
+	sub = (uint32_t)OS_READ(r->rcx);
+	cpu_cpuid(leaf, sub, out);
+	vmm_cpuid_apply(m->cpuid, m->cpuid_count, &limits, leaf, sub, out);
+	OS_WRITE(r->rax, out[0]);
+	OS_WRITE(r->rbx, out[1]);
+	OS_WRITE(r->rcx, out[2]);
+	OS_WRITE(r->rdx, out[3]);
+	step_over(v, length);
+	/* The processor would trap after it. */
+	if ((v->state.rflags & VMM_X86_RFLAGS_TF) != 0)
+		return debug(v, c, DR6_BS);
+	return VMM_GO_ON;
+}
+
+static enum vmm_verdict undefined(struct vmm_vcpu *v, struct vmm_cause *c)
+{
+	return exception_exit(v, c, VMM_X86_UD, 0);
+}
+
+static enum vmm_verdict privileged(struct vmm_vcpu *v, struct vmm_cause *c)
+{
+	return exception_exit(v, c, VMM_X86_GP, 0);
+}
+
+static enum vmm_verdict nested(struct vmm_vcpu *v, struct vmm_cause *c)
+{
+	(void)v;
+	(void)c;
+	return VMM_FILL;
+}
+
+static enum vmm_verdict around(struct vmm_vcpu *v, struct vmm_cause *c)
+{
+	(void)v;
+	(void)c;
+	return VMM_AROUND;
+}
+
+static enum vmm_verdict machine_check(struct vmm_vcpu *v, struct vmm_cause *c)
+{
+	(void)v;
+	(void)c;
+	os_machine_check();
+	return VMM_AROUND;
+}
+
+static enum vmm_verdict shutdown(struct vmm_vcpu *v, struct vmm_cause *c)
+{
+	(void)fill(v, VMM_EXIT_SHUTDOWN, c);
+	return VMM_LEAVE;
+}
+
+static enum vmm_verdict invalid(struct vmm_vcpu *v, struct vmm_cause *c)
+{
+	(void)fill(v, VMM_EXIT_FAILED, c);
+	return VMM_LEAVE;
+}
+
+static enum vmm_verdict unknown(struct vmm_vcpu *v, struct vmm_cause *c)
+{
+	(void)fill(v, VMM_EXIT_UNKNOWN, c);
+	return VMM_LEAVE;
+}
+
+static enum vmm_verdict (*const on_cause[VMM_CAUSES])(struct vmm_vcpu *v,
+    struct vmm_cause *c) = {
+	[VMM_CAUSE_INTERRUPT] = around,
+	[VMM_CAUSE_NMI] = around,
+	[VMM_CAUSE_MACHINE_CHECK] = machine_check,
+	[VMM_CAUSE_EXCEPTION] = exception,
+	[VMM_CAUSE_SOFTINT] = softint,
+	[VMM_CAUSE_ICEBP] = icebp,
+	[VMM_CAUSE_CPUID] = cpuid,
+	[VMM_CAUSE_UNDEFINED] = undefined,
+	[VMM_CAUSE_PRIVILEGED] = privileged,
+	[VMM_CAUSE_NESTED] = nested,
+	[VMM_CAUSE_SHUTDOWN] = shutdown,
+	[VMM_CAUSE_INVALID] = invalid,
+	[VMM_CAUSE_UNKNOWN] = unknown,
+};
+
+enum vmm_verdict vmm_exit_handle(struct vmm_vcpu *v, struct vmm_cause *cause)
+{
+	struct vmm_stats_page *s = v->stats;
+
+	vmm_count(&s->exits, 1);
+	vmm_count(&s->cause[cause->kind], 1);
+	vmm_count(&s->raw[cause->raw_index], 1);
+	return on_cause[cause->kind](v, cause);
+}

@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * leaves.c - nested leaves that are taken away or limited, on whose behalf
+ * ever: the owner's (memory.c, dirty.c), or the host's, which takes its pages
+ * back whenever it likes.  After that nobody uses them any more.
+ *
+ * The host's side holds the nested lock only, and never sleeps.  A fault that
+ * is under way meanwhile finds out by inv_seq and the hull (fault.c).
+ */
+#include "stats.h"
+
+/* So many leaves are gone through at once without the lock being dropped, or
+ * so much guest-physical memory, when there are more. */
+#define AT_ONCE		65536u
+#define PART		(64ull << 20)
+
+struct seen {
+	struct vmm_machine *m;
+	struct vmm_region *r;
+	bool young;
+};
+
+/* [n] Before it is forgotten. */
+static void remember(void *cookie, const struct x86_npt_leaf *leaf)
+{
+	struct seen *s = cookie;
+	uint64_t page;
+
+	s->young |= leaf->accessed;
+	if (!leaf->dirty)
+		return;
+	os_page_dirtied(leaf->pa);
+	/* While there is a log there are leaves of 4 KiB only. */
+	if (s->r->dirty != NULL && leaf->level == 1) {
+		page = (leaf->gpa - s->r->gpa) >> VMM_PAGE_SHIFT;
+		s->r->dirty[page / 64] |= 1ull << (page % 64);
+	}
+}
+
+static void note_young(void *cookie, const struct x86_npt_leaf *leaf)
+{
+	struct seen *s = cookie;
+
+	s->young |= leaf->accessed;
+}
+
+/* [n] Every leaf is in exactly one region. */
+bool vmm_leaves(struct vmm_machine *m, uint64_t gpa, uint64_t size,
+    enum x86_npt_op op, uint32_t arg)
+{
+	uint64_t end = gpa + size, changed = 0;
+	uint32_t i;
+
+	if (m->npt.leaves == 0)
+		return false;
+	for (i = vmm_region_index(m, gpa);
+	    i < m->nregions && m->regions[i]->gpa < end; i++) {
+		struct vmm_region *r = m->regions[i];
+		struct seen s = { .m = m, .r = r };
+		uint64_t from = r->gpa > gpa ? r->gpa : gpa;
+		uint64_t to = r->gpa + r->size < end ? r->gpa + r->size : end;
+
+		changed += x86_npt_apply(&m->npt, from, to - from, op, arg,
+		    remember, &s);
+	}
+	return changed != 0;
+}
+
+/* [n] How much of size to do before the lock is to be dropped. */
+static uint64_t part_of(const struct vmm_machine *m, uint64_t gpa,
+    uint64_t size)
+{
+	uint64_t part = PART - (gpa & (PART - 1));
+
+	return m->npt.leaves <= AT_ONCE || size < part ? size : part;
+}
+
+void vmm_leaves_all(struct vmm_machine *m, uint64_t gpa, uint64_t size,
+    enum x86_npt_op op, uint32_t arg)
+{
+	while (size != 0) {
+		uint64_t n;
+
+		os_spin_lock(&m->nested_lock);
+		n = part_of(m, gpa, size);
+		if (vmm_leaves(m, gpa, n, op, arg))
+			vmm_flush(m);
+		os_spin_unlock(&m->nested_lock);
+		gpa += n;
+		size -= n;
+		if (size != 0)
+			os_resched();
+	}
+}
+
+/*
+ * [n] Those that are inside now are made to leave the guest, and find the new
+ * generation when they come again; those that are not will find it then.  A
+ * vCPU that was there and has just left, or is somewhere else by now, has had
+ * its interrupt, or a look at the generation, in between.
+ */
+void vmm_flush(struct vmm_machine *m)
+{
+	struct vmm_stats_page *s = vmm_stats_machine(m);
+	uint32_t i, n = 0;
+
+	OS_WRITE(m->flush_gen, m->flush_gen + 1);
+	vmm_count(&s->flush_calls, 1);
+	os_mb();
+	os_cpuset_clear(&m->interrupt);
+	for (i = 0; i < m->nvcpus; i++) {
+		struct vmm_vcpu *v = m->vcpus[i];
+
+		if (v == NULL || OS_READ(v->mode) != VMM_INSIDE)
+			continue;
+		os_cpuset_add(&m->interrupt, OS_READ(v->cpu));
+		n++;
+	}
+	if (n != 0) {
+		vmm_count(&s->shootdowns, n);
+		os_cpus_interrupt(&m->interrupt);
+	}
+}
+
+/* ---- the owner's memory changes ---- */
+
+/* [n] The guest-physical range behind [start, end) of region r. */
+static bool behind(const struct vmm_region *r, uint64_t start, uint64_t end,
+    uint64_t *gpa, uint64_t *size)
+{
+	uint64_t from = start > r->uaddr ? start : r->uaddr;
+	uint64_t to = end < r->uaddr + r->size ? end : r->uaddr + r->size;
+
+	if (from >= to)
+		return false;
+	*gpa = r->gpa + (from - r->uaddr);
+	*size = to - from;
+	return true;
+}
+
+/* [n] Without old leaves, but it may be dropped in between: who adds leaves
+ * there knows of the invalidation by then.  Regions that come and go meanwhile
+ * have none of this range. */
+static void take_back(struct vmm_machine *m, uint64_t start, uint64_t end)
+{
+	uint64_t gpa, size, n;
+	uint32_t i;
+
+	for (i = 0; i < m->nregions && m->npt.leaves != 0; i++) {
+		uint64_t next;
+
+		if (!behind(m->regions[i], start, end, &gpa, &size))
+			continue;
+		next = m->regions[i]->gpa + m->regions[i]->size;
+		while (size != 0) {
+			n = part_of(m, gpa, size);
+			if (vmm_leaves(m, gpa, n, X86_NPT_ZAP, 0))
+				vmm_flush(m);
+			gpa += n;
+			size -= n;
+			if (size != 0) {
+				os_spin_unlock(&m->nested_lock);
+				os_spin_lock(&m->nested_lock);
+			}
+		}
+		/* The array may be another one by now. */
+		i = vmm_region_index(m, next) - 1;
+	}
+}
+
+void vmm_machine_invalidate_begin(struct vmm_machine *m, uint64_t start,
+    uint64_t end)
+{
+	os_spin_lock(&m->nested_lock);
+	if (m->invalidating++ == 0) {
+		m->inv_start = start;
+		m->inv_end = end;
+	} else {
+		if (start < m->inv_start)
+			m->inv_start = start;
+		if (end > m->inv_end)
+			m->inv_end = end;
+	}
+	vmm_count(&vmm_stats_machine(m)->invalidations, 1);
+	take_back(m, start, end);
+	os_spin_unlock(&m->nested_lock);
+}
+
+void vmm_machine_invalidate_end(struct vmm_machine *m, uint64_t start,
+    uint64_t end)
+{
+	(void)start;
+	(void)end;
+	os_spin_lock(&m->nested_lock);
+	/* Who looked for a page before this may have found the old one. */
+	m->inv_seq++;
+	m->invalidating--;
+	os_spin_unlock(&m->nested_lock);
+}
+
+/*
+ * No flush after accessed bits are cleared: a page that is used by old
+ * translations only looks a little older than it is.  Where the hardware keeps
+ * none, the leaf goes, and comes again when it is used.
+ */
+bool vmm_machine_young(struct vmm_machine *m, uint64_t start, uint64_t end,
+    bool clear)
+{
+	struct seen s = { .m = m };
+	uint64_t gpa, size;
+	uint32_t i;
+
+	os_spin_lock(&m->nested_lock);
+	for (i = 0; i < m->nregions && m->npt.leaves != 0; i++) {
+		if (!behind(m->regions[i], start, end, &gpa, &size))
+			continue;
+		s.r = m->regions[i];
+		if (!clear || m->npt.f->accessed != 0) {
+			(void)x86_npt_apply(&m->npt, gpa, size,
+			    clear ? X86_NPT_AGE : X86_NPT_LOOK, 0, note_young,
+			    &s);
+		} else if (x86_npt_apply(&m->npt, gpa, size, X86_NPT_ZAP, 0,
+		    remember, &s) != 0) {
+			vmm_flush(m);
+		}
+	}
+	os_spin_unlock(&m->nested_lock);
+	return s.young;
+}
+
+/* No new leaf comes after dead is set under the lock, nor does a vCPU enter. */
+void vmm_machine_orphan(struct vmm_machine *m)
+{
+	os_spin_lock(&m->nested_lock);
+	OS_WRITE(m->dead, true);
+	take_back(m, 0, ~0ull);
+	/* Those that are inside are to see it. */
+	vmm_flush(m);
+	os_spin_unlock(&m->nested_lock);
+}

@@ -1,0 +1,394 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * run.c - VMM_RUN: from the owner's page into the guest, again and again, and
+ * back to the page.  What an exit means is exit.c's; how it is done, the
+ * vendor's.
+ *
+ * This is the path whose length counts.
+ */
+#include "stats.h"
+#include "cpu.h"
+#include "../x86/x86.h"
+
+#define SET_ALL	(VMM_SET_SPACE | VMM_SET_CONTEXT | VMM_SET_DEBUG | \
+		    VMM_SET_FLUSH)
+#define WANT_ALL	VMM_WANT_INSN
+
+/* ---- from the page ---- */
+
+/* What of the page the processor, or the host, could take amiss: 0, or
+ * VMM_FIELD_*. */
+static uint32_t take_regs(struct vmm_vcpu *v)
+{
+	const struct vmm_regs *from = &v->page->regs;
+	struct vmm_state *s = &v->state;
+	uint64_t rflags = OS_READ(from->rflags);
+
+	s->rip = OS_READ(from->rip);
+	s->rsp = OS_READ(from->rsp);
+	s->fs_base = OS_READ(from->fs_base);
+	s->gs_base = OS_READ(from->gs_base);
+	if (!x86_canonical(s->rip))
+		return VMM_FIELD_RIP;
+	if ((rflags & ~(VMM_X86_RFLAGS_USER | VMM_X86_RFLAGS_FIXED)) != 0)
+		return VMM_FIELD_RFLAGS;
+	if (!x86_canonical(s->fs_base))
+		return VMM_FIELD_FS_BASE;
+	if (!x86_canonical(s->gs_base))
+		return VMM_FIELD_GS_BASE;
+	/* Ring 3 cannot clear IF and is used to see it set. */
+	s->rflags = rflags | VMM_X86_RFLAGS_FIXED | VMM_X86_RFLAGS_IF;
+	return 0;
+}
+
+struct debug_copy {
+	uint64_t dr[4], dr7;
+};
+
+static uint32_t copy_debug(const struct vmm_vcpu *v, struct debug_copy *d)
+{
+	unsigned i;
+
+	d->dr7 = OS_READ(v->page->dr7);
+	for (i = 0; i < 4; i++) {
+		d->dr[i] = OS_READ(v->page->dr[i]);
+		/* Or the host's own code would be watched. */
+		if (d->dr[i] >> 47 != 0)
+			return VMM_FIELD_DR;
+	}
+	return x86_dr7_valid(d->dr7) ? 0 : VMM_FIELD_DR7;
+}
+
+/* All groups are checked before the first is taken: a run that FAILED has
+ * changed nothing, its commit included. */
+static uint32_t take_groups(struct vmm_vcpu *v, uint32_t commit)
+{
+	struct debug_copy d;
+	uint64_t cr3 = v->cr3;
+	uint32_t field;
+
+	if ((commit & ~SET_ALL) != 0)
+		return VMM_FIELD_COMMIT;
+	if ((commit & VMM_SET_SPACE) != 0) {
+		cr3 = OS_READ(v->page->cr3);
+		if ((cr3 & VMM_PAGE_MASK) != 0 || cr3 >> vmm_hw.gpa_bits != 0)
+			return VMM_FIELD_CR3;
+	}
+	if ((commit & VMM_SET_DEBUG) != 0) {
+		field = copy_debug(v, &d);
+		if (field != 0)
+			return field;
+	}
+	if ((commit & VMM_SET_CONTEXT) != 0 &&
+	    !vmm_context_take(v, OS_READ(v->page->context)))
+		return VMM_FIELD_CONTEXT;
+
+	if ((commit & VMM_SET_SPACE) != 0) {
+		/* Also when it is the same: that is how a processor flushes. */
+		v->pending |= VMM_LOAD_SPACE;
+		if (cr3 != v->cr3) {
+			v->cr3 = cr3;
+			v->space_id++;
+			vmm_count(&v->stats->space_switches, 1);
+		}
+	}
+	if ((commit & VMM_SET_DEBUG) != 0) {
+		memcpy(v->dr, d.dr, sizeof(v->dr));
+		v->dr7 = d.dr7 | VMM_X86_DR7_FIXED;
+		v->debug = (d.dr7 & VMM_X86_DR7_ENABLED) != 0;
+		v->pending |= VMM_LOAD_DEBUG;
+	}
+	if ((commit & VMM_SET_FLUSH) != 0)
+		v->pending |= VMM_LOAD_FLUSH;
+	if ((commit & (VMM_SET_SPACE | VMM_SET_FLUSH)) != 0)
+		vmm_count(&v->stats->flushes_guest, 1);
+	OS_WRITE(v->page->commit, 0);
+	return 0;
+}
+
+/* The timer is started when the processor is known. */
+static void change_deadline(struct vmm_vcpu *v, uint64_t deadline)
+{
+	if (v->deadline != 0)
+		os_timer_stop(&v->timer);
+	OS_WRITE(v->expired, 0);
+	v->deadline = deadline;
+	v->timer_cpu = VMM_NO_CPU;
+}
+
+/* False: the exit FAILED is in the page. */
+static bool take_page(struct vmm_vcpu *v)
+{
+	uint32_t commit = OS_READ(v->page->commit);
+	uint64_t deadline = OS_READ(v->page->deadline);
+	uint32_t field = take_regs(v);
+
+	v->wanted = OS_READ(v->page->wanted);
+	if (field == 0 && (v->wanted & ~WANT_ALL) != 0)
+		field = VMM_FIELD_WANTED;
+	if (field == 0 && commit != 0)
+		field = take_groups(v, commit);
+	/* Another vCPU may have taken the context in the meantime. */
+	if (field == 0 && v->context == NULL &&
+	    !vmm_context_take(v, v->context_number))
+		field = VMM_FIELD_CONTEXT;
+	if (field != 0) {
+		vmm_exit_plain(v, VMM_EXIT_FAILED, field);
+		return false;
+	}
+	if (deadline != v->deadline)
+		change_deadline(v, deadline);
+	return true;
+}
+
+static void store_page(struct vmm_vcpu *v)
+{
+	struct vmm_regs *to = &v->page->regs;
+
+	OS_WRITE(to->rip, v->state.rip);
+	OS_WRITE(to->rflags, v->state.rflags);
+	OS_WRITE(to->rsp, v->state.rsp);
+	OS_WRITE(to->fs_base, v->state.fs_base);
+	OS_WRITE(to->gs_base, v->state.gs_base);
+}
+
+/* ---- inside: interrupts off ---- */
+
+/* Fires on the processor where the guest runs: the interrupt itself is the
+ * exit. */
+void vmm_run_expired(struct os_timer *t)
+{
+	struct vmm_vcpu *v = (struct vmm_vcpu *)(void *)((uint8_t *)t -
+	    offsetof(struct vmm_vcpu, timer));
+
+	OS_WRITE(v->expired, 1);
+}
+
+static void start_timer(struct vmm_vcpu *v, uint32_t cpu)
+{
+	os_timer_start(&v->timer, v->deadline);
+	v->timer_cpu = cpu;
+	/* After the start: if it was firing elsewhere just now, and so stays
+	 * there, its time is over. */
+	if (os_mono_ns() >= v->deadline)
+		OS_WRITE(v->expired, 1);
+}
+
+/* This vCPU, or what it runs, was not the last here. */
+static void take_cpu(struct vmm_vcpu *v, struct vmm_cpu *c)
+{
+	if (c->last != v || v->last_cpu != c->number) {
+		v->pending |= VMM_LOAD_CPU;
+		vmm_count(&v->stats->cpu_loads, 1);
+		if (v->last_cpu != c->number && v->last_cpu != VMM_NO_CPU)
+			vmm_count(&v->stats->migrations, 1);
+	}
+	if (c->last != v || c->last_space != v->space_id)
+		os_ibpb();
+	c->last = v;
+	c->last_space = v->space_id;
+	v->last_cpu = c->number;
+}
+
+static void load_guest(struct vmm_vcpu *v)
+{
+	unsigned i;
+
+	cpu_xsave(v->host_xsave, vmm_hw.xcr0);
+	cpu_xrstor(v->context->xsave, vmm_hw.xcr0);
+	if (v->debug) {
+		/* Or the host's breakpoints would be at the guest's places. */
+		if (os_debug_in_use())
+			cpu_set_dr(7, VMM_X86_DR7_FIXED);
+		for (i = 0; i < 4; i++)
+			cpu_set_dr(i, v->dr[i]);
+	}
+}
+
+static void load_host(struct vmm_vcpu *v)
+{
+	cpu_xsave(v->context->xsave, vmm_hw.xcr0);
+	cpu_xrstor(v->host_xsave, vmm_hw.xcr0);
+	/* The vendor leaves DR7 disabled, whatever the guest had. */
+	if (os_debug_in_use())
+		os_debug_restore();
+}
+
+/* Somebody wants this thread outside. */
+static inline bool wanted_outside(struct vmm_vcpu *v)
+{
+	return (OS_READ(v->kicked) | OS_READ(v->expired)) != 0 ||
+	    OS_READ(v->machine->dead) || os_attention();
+}
+
+static enum vmm_verdict enter(struct vmm_vcpu *v, struct vmm_cpu *c,
+    struct vmm_cause *cause)
+{
+	enum vmm_verdict verdict;
+	uint64_t gen;
+
+	load_guest(v);
+	for (;;) {
+		gen = OS_READ(v->machine->flush_gen);
+		if (gen != v->flush_gen) {
+			v->flush_gen = gen;
+			v->pending |= VMM_LOAD_NESTED;
+			vmm_count(&v->stats->flushes_nested, 1);
+		}
+		vmm_count(&v->stats->entries, 1);
+		vmm_hw.vendor->run(v, c, cause);
+		verdict = vmm_exit_handle(v, cause);
+		if (verdict != VMM_GO_ON)
+			break;
+		vmm_count(&v->stats->handled, 1);
+		if (wanted_outside(v)) {
+			verdict = VMM_AROUND;
+			break;
+		}
+	}
+	load_host(v);
+	return verdict;
+}
+
+/*
+ * Once inside, with all that may be done there.  EIO: this processor is not to
+ * be used.
+ *
+ * Whoever kicks, or takes leaves away, first says so (kicked, flush_gen), then
+ * looks for mode INSIDE; here mode is set first, then those are read: one of
+ * the two sees the other.
+ */
+static int inside(struct vmm_vcpu *v, struct vmm_cause *cause,
+    enum vmm_verdict *verdict)
+{
+	uint32_t n = os_guest_begin();
+	struct vmm_cpu *c = &vmm_hw.cpus[n];
+	int error = 0;
+
+	OS_WRITE(v->cpu, n);
+	OS_WRITE(v->mode, VMM_INSIDE);
+	os_mb();
+	if (!OS_READ(c->on) || OS_READ(vmm_hw.going_down)) {
+		error = EIO;
+		goto out;
+	}
+	if (v->deadline != 0 && v->timer_cpu != n)
+		start_timer(v, n);
+	*verdict = VMM_AROUND;
+	if (wanted_outside(v))
+		goto out;
+	if (c->last != v || v->last_cpu != n || c->last_space != v->space_id)
+		take_cpu(v, c);
+	*verdict = enter(v, c, cause);
+out:
+	/* Only after the last look at the nested tables. */
+	OS_RELEASE(v->mode, VMM_OUTSIDE);
+	os_guest_end();
+	return error;
+}
+
+/* ---- outside ---- */
+
+/*
+ * Has the run come to its end?  A kick first: it is told once, while the
+ * others stay as they are until the next run.
+ */
+static bool ends_here(struct vmm_vcpu *v)
+{
+	if (OS_READ(v->kicked) != 0) {
+		(void)os_xchg32(&v->kicked, 0);
+		vmm_count(&v->stats->kicks, 1);
+		vmm_exit_plain(v, VMM_EXIT_INTERRUPTED, VMM_BY_KICK);
+		return true;
+	}
+	if (OS_READ(v->expired) != 0) {
+		vmm_exit_plain(v, VMM_EXIT_DEADLINE, 0);
+		return true;
+	}
+	if (os_signal()) {
+		vmm_exit_plain(v, VMM_EXIT_INTERRUPTED, VMM_BY_SIGNAL);
+		return true;
+	}
+	return false;
+}
+
+/* 0: go on, or *ended: an exit is in the page.  Else what VMM_RUN returns. */
+static int fill(struct vmm_vcpu *v, const struct vmm_cause *cause, bool *ended)
+{
+	int error = vmm_fault(v, cause->gpa, cause->access);
+
+	switch (error) {
+	case 0:
+		return 0;
+	case EAGAIN:
+	case EINTR:
+		*ended = ends_here(v);
+		if (!*ended)
+			os_resched();
+		return 0;
+	case ENOMEM:
+	case EIO:
+		return error;
+	default:
+		vmm_exit_memory(v, cause, error);
+		*ended = true;
+		return 0;
+	}
+}
+
+static int go(struct vmm_vcpu *v)
+{
+	enum vmm_verdict verdict = VMM_AROUND;
+	struct vmm_cause cause;
+	bool ended = false;
+	int error;
+
+	do {
+		error = inside(v, &cause, &verdict);
+		if (error != 0 || verdict == VMM_LEAVE)
+			break;
+		if (OS_READ(v->machine->dead)) {
+			error = EIO;
+		} else if (verdict == VMM_FILL) {
+			error = fill(v, &cause, &ended);
+		} else {
+			ended = ends_here(v);
+			if (!ended)
+				os_resched();
+		}
+	} while (error == 0 && !ended);
+	return error;
+}
+
+static bool begin(struct vmm_vcpu *v)
+{
+	for (;;) {
+		uint32_t was = os_cmpxchg32(&v->busy, VMM_REST, VMM_RUNS);
+
+		if (was == VMM_REST)
+			return true;
+		if (was == VMM_RUNS)
+			return false;
+		/* A visitor: it does not sleep. */
+		os_resched();
+	}
+}
+
+int vmm_vcpu_run(struct vmm_vcpu *v)
+{
+	int error = vmm_machine_usable(v->machine);
+
+	if (error != 0)
+		return error;
+	if (!begin(v))
+		return EBUSY;
+	vmm_count(&v->stats->runs, 1);
+	if (take_page(v)) {
+		error = go(v);
+		store_page(v);
+		if (error != 0)
+			OS_WRITE(v->page->exit.kind, VMM_EXIT_NONE);
+	}
+	OS_RELEASE(v->busy, VMM_REST);
+	return error;
+}
