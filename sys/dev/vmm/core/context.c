@@ -9,7 +9,6 @@
  * away from it.
  */
 #include "stats.h"
-#include "../x86/x86.h"
 
 #define XSAVE_MIN	576u
 #define LEGACY		512u	/* x87, SSE, MXCSR */

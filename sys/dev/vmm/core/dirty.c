@@ -45,7 +45,7 @@ static void restart(struct vmm_machine *m, const struct vmm_region *r)
 		memset(&r->dirty[(at >> VMM_PAGE_SHIFT) / 64], 0,
 		    words * sizeof(uint64_t));
 		os_spin_unlock(&m->nested_lock);
-		os_resched();
+		(void)os_resched();
 		at += n;
 	}
 }
@@ -191,7 +191,7 @@ static int get(struct vmm_machine *m, const struct vmm_dirty_log *a,
 
 		error = tell(m, a->gpa + at, n,
 		    a->bitmap + (at >> VMM_PAGE_SHIFT) / 8, clear, words);
-		os_resched();
+		(void)os_resched();
 		at += n;
 	}
 	os_free(words);

@@ -10,7 +10,6 @@
  */
 #include "stats.h"
 #include "cpu.h"
-#include "../x86/x86.h"
 
 #define LONGEST		15u
 
@@ -29,10 +28,20 @@ struct code {
 	uint8_t byte[LONGEST + 2];
 };
 
-static void fetch(const struct vmm_vcpu *v, struct code *c, size_t size)
+static void fetch(struct vmm_vcpu *v, struct code *c, size_t size)
 {
-	c->n = x86_fetch(&v->machine->npt, v->cr3, v->state.rip, c->byte,
-	    size);
+	c->n = x86_code_fetch(&v->code, &v->machine->npt, v->cr3,
+	    v->state.rip, c->byte, size);
+}
+
+/* Are these two bytes there, and known to be? */
+static inline bool known(const struct vmm_vcpu *v, uint8_t first,
+    uint8_t second)
+{
+	const uint8_t *at = x86_code_at(&v->code, v->state.rip);
+
+	return at != NULL && (v->state.rip & VMM_PAGE_MASK) != VMM_PAGE_MASK &&
+	    OS_READ(at[0]) == first && OS_READ(at[1]) == second;
 }
 
 /* Could what is missing make it one of those?  Interesting are 0F xx, INT n,
@@ -187,12 +196,10 @@ static enum vmm_verdict on_ud(struct vmm_vcpu *v, const struct vmm_cause *c)
 	struct code code;
 	unsigned length;
 
-	fetch(v, &code, 2);
+	if (known(v, 0x0f, SECOND_SYSCALL))
+		return syscall_exit(v, c, 2);
+	fetch(v, &code, LONGEST);
 	length = x86_insn_0f(code.byte, code.n, SECOND_SYSCALL);
-	if (length == 0) {
-		fetch(v, &code, LONGEST);
-		length = x86_insn_0f(code.byte, code.n, SECOND_SYSCALL);
-	}
 	if (length != 0)
 		return syscall_exit(v, c, length);
 	if (incomplete(&code, SECOND_SYSCALL))
@@ -297,6 +304,8 @@ static enum vmm_verdict cpuid(struct vmm_vcpu *v, struct vmm_cause *c)
 	uint32_t length = c->length, leaf, sub, out[4];
 	struct code code;
 
+	if (length == 0 && known(v, 0x0f, SECOND_CPUID))
+		length = 2;
 	if (length == 0) {
 		fetch(v, &code, LONGEST);
 		length = x86_insn_0f(code.byte, code.n, SECOND_CPUID);

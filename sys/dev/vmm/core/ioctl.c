@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * ioctl.c - which ioctl is whose.  Those that give a descriptor, and VMM_RUN,
- * are the glue's to call by name.
+ * ioctl.c - which ioctl is whose.  Those that give a descriptor are the glue's
+ * to call by name; VMM_RUN too, where every instruction counts.
  */
 #include "stats.h"
 
@@ -112,11 +112,39 @@ int vmm_machine_ioctl(struct vmm_machine *m, uint32_t cmd, void *arg)
 
 /* ---- a vCPU ---- */
 
+static int vcpu_run(struct vmm_vcpu *v, void *arg)
+{
+	(void)arg;
+	return vmm_vcpu_run(v);
+}
+
+static int vcpu_kick(struct vmm_vcpu *v, void *arg)
+{
+	(void)arg;
+	return vmm_vcpu_kick(v);
+}
+
+static int vcpu_raw(struct vmm_vcpu *v, void *arg)
+{
+	return vmm_vcpu_raw(v, arg);
+}
+
+static const struct {
+	uint32_t cmd;
+	int (*handler)(struct vmm_vcpu *v, void *arg);
+} vcpu[] = {
+	{ VMM_RUN, vcpu_run },
+	{ VMM_KICK, vcpu_kick },
+	{ VMM_RAW, vcpu_raw },
+};
+
+/* Each asks itself whether the caller may. */
 int vmm_vcpu_ioctl(struct vmm_vcpu *v, uint32_t cmd, void *arg)
 {
-	int error = vmm_machine_usable(v->machine);
+	size_t i;
 
-	if (cmd != VMM_RAW)
-		return ENOTTY;
-	return error != 0 ? error : vmm_vcpu_raw(v, arg);
+	for (i = 0; i < sizeof(vcpu) / sizeof(vcpu[0]); i++)
+		if (vcpu[i].cmd == cmd)
+			return vcpu[i].handler(v, arg);
+	return ENOTTY;
 }

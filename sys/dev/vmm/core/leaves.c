@@ -89,7 +89,7 @@ void vmm_leaves_all(struct vmm_machine *m, uint64_t gpa, uint64_t size,
 		gpa += n;
 		size -= n;
 		if (size != 0)
-			os_resched();
+			(void)os_resched();
 	}
 }
 

@@ -8,10 +8,12 @@
  */
 #include "stats.h"
 #include "cpu.h"
-#include "../x86/x86.h"
 
 #define SET_ALL	(VMM_SET_SPACE | VMM_SET_CONTEXT | VMM_SET_DEBUG | \
 		    VMM_SET_FLUSH)
+/* What makes old translations wrong. */
+#define LOAD_TRANSLATIONS	(VMM_LOAD_SPACE | VMM_LOAD_FLUSH | \
+				    VMM_LOAD_NESTED | VMM_LOAD_CPU)
 #define WANT_ALL	VMM_WANT_INSN
 
 /* ---- from the page ---- */
@@ -235,6 +237,8 @@ static enum vmm_verdict enter(struct vmm_vcpu *v, struct vmm_cpu *c,
 			v->pending |= VMM_LOAD_NESTED;
 			vmm_count(&v->stats->flushes_nested, 1);
 		}
+		if ((v->pending & LOAD_TRANSLATIONS) != 0)
+			x86_code_forget(&v->code);
 		vmm_count(&v->stats->entries, 1);
 		vmm_hw.vendor->run(v, c, cause);
 		verdict = vmm_exit_handle(v, cause);
@@ -313,6 +317,12 @@ static bool ends_here(struct vmm_vcpu *v)
 }
 
 /* 0: go on, or *ended: an exit is in the page.  Else what VMM_RUN returns. */
+static int look_around(struct vmm_vcpu *v, bool *ended)
+{
+	*ended = ends_here(v);
+	return *ended ? 0 : os_resched();
+}
+
 static int fill(struct vmm_vcpu *v, const struct vmm_cause *cause, bool *ended)
 {
 	int error = vmm_fault(v, cause->gpa, cause->access);
@@ -322,10 +332,7 @@ static int fill(struct vmm_vcpu *v, const struct vmm_cause *cause, bool *ended)
 		return 0;
 	case EAGAIN:
 	case EINTR:
-		*ended = ends_here(v);
-		if (!*ended)
-			os_resched();
-		return 0;
+		return look_around(v, ended);
 	case ENOMEM:
 	case EIO:
 		return error;
@@ -347,15 +354,12 @@ static int go(struct vmm_vcpu *v)
 		error = inside(v, &cause, &verdict);
 		if (error != 0 || verdict == VMM_LEAVE)
 			break;
-		if (OS_READ(v->machine->dead)) {
+		if (OS_READ(v->machine->dead))
 			error = EIO;
-		} else if (verdict == VMM_FILL) {
+		else if (verdict == VMM_FILL)
 			error = fill(v, &cause, &ended);
-		} else {
-			ended = ends_here(v);
-			if (!ended)
-				os_resched();
-		}
+		else
+			error = look_around(v, &ended);
 	} while (error == 0 && !ended);
 	return error;
 }
@@ -370,7 +374,7 @@ static bool begin(struct vmm_vcpu *v)
 		if (was == VMM_RUNS)
 			return false;
 		/* A visitor: it does not sleep. */
-		os_resched();
+		(void)os_resched();
 	}
 }
 

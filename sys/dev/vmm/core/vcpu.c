@@ -25,7 +25,8 @@ static struct vmm_vcpu *make(struct vmm_machine *m, uint32_t index)
 	v->index = index;
 	v->cpu = v->last_cpu = v->timer_cpu = VMM_NO_CPU;
 	v->context_number = VMM_MAX_CONTEXTS;
-	v->dr7 = 0x400;
+	v->dr7 = VMM_X86_DR7_FIXED;
+	x86_code_forget(&v->code);
 	v->page = os_page_alloc(&pa);
 	v->host_memory = os_zalloc(vmm_hw.xsave_size + 64);
 	v->stats = vmm_stats_slot(m, index);
@@ -139,8 +140,10 @@ void vmm_vcpu_leave(struct vmm_vcpu *v)
 int vmm_vcpu_raw(struct vmm_vcpu *v, struct vmm_raw *a)
 {
 	struct vmm_machine *m = v->machine;
-	int error;
+	int error = vmm_machine_usable(m);
 
+	if (error != 0)
+		return error;
 	if (a->reserved != 0)
 		return EINVAL;
 	/* The lock is only so that a visitor is not preempted. */

@@ -21,6 +21,7 @@
 #include "vendor.h"
 #include "../vmm_ioctl.h"
 #include "../x86/npt.h"
+#include "../x86/x86.h"
 
 #define VMM_PAGE_SHIFT	12
 #define VMM_PAGE_SIZE	4096ull
@@ -224,6 +225,7 @@ struct vmm_vcpu {
 	uint64_t flush_gen;		/* that has been honoured */
 	uint64_t cr3;
 	uint64_t space_id;		/* changes with cr3 */
+	struct x86_code code;		/* where it is, forgotten with pending */
 	struct vmm_context_state *context;	/* [v] its holder is v; NULL */
 	uint32_t context_number;	/* that the owner named */
 	uint64_t dr[4], dr7;
