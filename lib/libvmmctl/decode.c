@@ -4,6 +4,7 @@
  * processor's manual, no backend.
  */
 #include "counters.h"
+#include "insn.h"
 #include "machine.h"
 #include "pt.h"
 #include "run.h"
@@ -11,7 +12,9 @@
 #include <errno.h>
 #include <string.h>
 
-#define MAX_INSN	15u
+#define FILLS_MAX	8u		/* of c->fills */
+#define FILLS_LACK	UINT32_MAX	/* of c->fills: the owner lacks the
+					 * page at gpa fill_addr */
 
 size_t fetch_code(struct vmmctl_context *c, uint64_t gva, uint8_t *buf,
     size_t size)
@@ -70,6 +73,49 @@ static uint32_t fault_access(const struct event *ev)
 }
 
 /*
+ * Only the guest-physical address is known of this access.  It will come
+ * again, and fault: see lacks().
+ */
+static int decode_lacks(struct vmmctl_context *c, const struct event *ev)
+{
+	int err;
+
+	mtx_lock(&c->m->lock);
+	err = space_lacks(c->space, ev->gpa);
+	c->fills = FILLS_LACK;
+	c->fill_addr = ev->gpa & ~PAGE_MASK;
+	c->fill_rip = c->regs.rip;
+	c->fill_changes = c->m->changes;
+	mtx_unlock(&c->m->lock);
+	return err == 0 ? 0 : vmmctl_fail(c->m->v, err,
+	    "no memory for page tables");
+}
+
+/* Is this the fault that was to come? */
+static bool lacks(const struct vmmctl_context *c, uint64_t gpa)
+{
+	return c->fills == FILLS_LACK &&
+	    c->fill_addr == (gpa & ~PAGE_MASK) &&
+	    c->fill_rip == c->regs.rip && c->fill_changes == c->m->changes;
+}
+
+/*
+ * The same access failing again after it was loaded: the file behind the
+ * memory has no page there.  How often in a row?
+ */
+static uint32_t count_fill(struct vmmctl_context *c, uint64_t addr)
+{
+	if (c->fills != 0 && c->fills != FILLS_LACK && c->fill_addr == addr &&
+	    c->fill_rip == c->regs.rip && c->fill_changes == c->m->changes)
+		return ++c->fills;
+	c->fills = 1;
+	c->fill_addr = addr;
+	c->fill_rip = c->regs.rip;
+	c->fill_changes = c->m->changes;
+	return 1;
+}
+
+/*
  * A page fault is the space's (FAULT), the machine's (NOMEM), or nobody's:
  * the backend had not loaded the mapping.  The page table says which.
  */
@@ -97,20 +143,8 @@ static int decode_fault(struct vmmctl_vcpu *v, struct vmmctl_context *c,
 	}
 	e->gpa = leaf.gpa + (ev->cr2 - leaf.gva);
 	r = memory_find(m, e->gpa);
-	/*
-	 * The same access failing again after it was loaded: the file behind
-	 * the memory has no page there.
-	 */
-	if (c->fills != 0 && c->fill_addr == ev->cr2 &&
-	    c->fill_rip == c->regs.rip && c->fill_changes == m->changes) {
-		c->fills++;
-	} else {
-		c->fills = 1;
-		c->fill_addr = ev->cr2;
-		c->fill_rip = c->regs.rip;
-		c->fill_changes = m->changes;
-	}
-	if (r == NULL || (r->prot & access) == 0 || c->fills > 8) {
+	if (r == NULL || (r->prot & access) == 0 || lacks(c, e->gpa) ||
+	    count_fill(c, ev->cr2) > FILLS_MAX) {
 		e->kind = VMMCTL_EXIT_NOMEM;
 		mtx_unlock(&m->lock);
 		return 1;
@@ -126,7 +160,7 @@ static int decode_fault(struct vmmctl_vcpu *v, struct vmmctl_context *c,
 static void decode_trap_or_exception(struct vmmctl_context *c,
     const struct event *ev, struct vmmctl_exit *e)
 {
-	uint8_t code[MAX_INSN];
+	uint8_t code[INSN_MAX];
 	unsigned len;
 
 	e->kind = VMMCTL_EXIT_EXCEPTION;
@@ -196,7 +230,10 @@ static int decode(struct vmmctl_vcpu *v, struct vmmctl_context *c,
 	case EVENT_KICK:	/* the caller looks whether it was for it */
 	case EVENT_TIMEOUT:
 	case EVENT_REFUSED:	/* and finds the reason itself */
+	case EVENT_DONE:
 		return 0;
+	case EVENT_LACKS:
+		return decode_lacks(c, ev);
 	}
 	return -EINVAL;
 }

@@ -58,6 +58,10 @@ enum event_type {
 	EVENT_SIGNAL,		/* the thread took a signal */
 	EVENT_TIMEOUT,		/* the deadline passed */
 	EVENT_REFUSED,		/* c->regs, in a way that the core can tell */
+	EVENT_LACKS,		/* gpa: mapped, but the owner of the machine's
+				 * memory has no page there */
+	EVENT_DONE,		/* the core has done what it came for: go on,
+				 * c->regs is as the guest has it */
 	EVENT_FAILED		/* field, value, rule, section */
 };
 
@@ -67,6 +71,7 @@ struct event {
 	uint32_t error_code;
 	uint64_t cr2;
 	uint64_t dr6;
+	uint64_t gpa;
 	bool brief;		/* SYSCALL: only the argument registers */
 	const char *field;
 	uint64_t value;
@@ -97,6 +102,9 @@ struct backend_ops {
 	 * and enter looks itself whether the processor would refuse c->regs:
 	 * EVENT_REFUSED.  Then a run can be short, see run.c. */
 	bool simple;
+	/* The guest has no descriptor tables: the core does what loads the
+	 * selectors that exist, 0x2b and 0x33, see selector.c. */
+	bool bare;
 
 	/*
 	 * Can it be used?  Fills v->info (all but size, api_version, backend)
@@ -169,6 +177,7 @@ struct backend_ops {
 
 extern const struct backend_ops backend_proc;
 extern const struct backend_ops backend_kvm;
+extern const struct backend_ops backend_vmm;
 
 /* ---- objects ----------------------------------------------------------- */
 

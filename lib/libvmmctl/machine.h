@@ -19,6 +19,11 @@ int space_refresh(struct vmmctl_space *s, uint64_t gva);
 /* Withdraw or limit what maps into [gpa, gpa+len), in all spaces. [m] */
 int spaces_memory_changed(struct vmmctl_machine *m, uint64_t gpa,
     uint64_t len);
+/*
+ * The owner's memory lacks the page at gpa: let the next access fault, so that
+ * it tells its address. [m]
+ */
+int space_lacks(struct vmmctl_space *s, uint64_t gpa);
 void space_destroy_locked(struct vmmctl_space *s);
 /* Copy with the machine lock held; honour the guest's rights. */
 int64_t copy_locked(struct vmmctl_space *s, uint64_t gva, void *buf,

@@ -273,6 +273,8 @@ static int after(struct vmmctl_vcpu *v, struct vmmctl_context *c,
 	}
 	if (ev->type == EVENT_FAILED)	/* said once is enough */
 		c->brief = c->lost = false;
+	if (v->ops->bare && ev->type == EVENT_VECTOR && ev->vector == VEC_GP)
+		selector_load(c, ev);
 	step_end(c, st, ev);
 	if (unseated)
 		return take_seat(v, c);
@@ -280,7 +282,7 @@ static int after(struct vmmctl_vcpu *v, struct vmmctl_context *c,
 		return r;
 	if (ev->type == EVENT_REFUSED && refused(c, e))
 		return 1;
-	if (!ev->brief)
+	if (!ev->brief && ev->type != EVENT_DONE)
 		c->regs.rflags = (c->regs.rflags & ~RFLAGS_RF) | RFLAGS_IF |
 		    RFLAGS_FIXED;
 	r = decode_event(v, c, ev, e);

@@ -41,6 +41,10 @@ bool step_begin(struct vmmctl_context *c, struct step *st);
 void step_end(struct vmmctl_context *c, struct step *st,
     const struct event *ev);
 
+/* *ev is #GP of a guest user without descriptor tables: if that was the load
+ * of a selector that exists, do it, and say in *ev what comes of it. */
+void selector_load(struct vmmctl_context *c, struct event *ev);
+
 /* Pure: n of INT n whose #GP has this error code; its length in *len. */
 bool decode_int_n(uint32_t error_code, const uint8_t *code, size_t size,
     uint32_t *n, unsigned *len);

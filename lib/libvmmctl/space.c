@@ -280,8 +280,12 @@ int vmmctl_space_protect(struct vmmctl_space *s, uint64_t gva, uint64_t len,
 	return change_one(s, VMMCTL_SPACE_PROTECT, gva, len, 0, prot);
 }
 
-/* Take the hardware's rights from whatever maps into the range. */
-static int withdraw(struct vmmctl_space *s, uint64_t gpa, uint64_t len)
+/*
+ * Take the hardware's rights from whatever maps into the range: from whole
+ * leaves, which costs no page table, or exactly.
+ */
+static int withdraw(struct vmmctl_space *s, uint64_t gpa, uint64_t len,
+    bool exactly)
 {
 	uint64_t gva = 0, done;
 
@@ -294,6 +298,13 @@ static int withdraw(struct vmmctl_space *s, uint64_t gpa, uint64_t len)
 		if (!leaf.mapped || leaf.hw == 0 || leaf.gpa >= gpa + len ||
 		    leaf.gpa + leaf.len <= gpa)
 			continue;
+		if (exactly && leaf.gpa < gpa) {
+			leaf.gva += gpa - leaf.gpa;
+			leaf.len -= gpa - leaf.gpa;
+			leaf.gpa = gpa;
+		}
+		if (exactly && leaf.len > gpa + len - leaf.gpa)
+			leaf.len = gpa + len - leaf.gpa;
 		err = pt_map(s, leaf.gva, leaf.len, leaf.gpa, leaf.prot, 0,
 		    &done);
 		if (err != 0)
@@ -302,6 +313,16 @@ static int withdraw(struct vmmctl_space *s, uint64_t gpa, uint64_t len)
 		    CHANGE_RESTRICT);
 	}
 	return 0;
+}
+
+int space_lacks(struct vmmctl_space *s, uint64_t gpa)
+{
+	int err;
+
+	space_park(s);
+	err = withdraw(s, gpa & ~PAGE_MASK, VMMCTL_PAGE_SIZE, true);
+	space_unpark(s);
+	return err;
 }
 
 int spaces_memory_changed(struct vmmctl_machine *m, uint64_t gpa,
@@ -316,7 +337,7 @@ int spaces_memory_changed(struct vmmctl_machine *m, uint64_t gpa,
 
 		space_park(s);
 		if (err == 0)
-			err = withdraw(s, gpa, len);
+			err = withdraw(s, gpa, len, false);
 		space_unpark(s);
 	}
 	return err;

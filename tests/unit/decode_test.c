@@ -5,6 +5,7 @@
  */
 #include "unit.h"
 #include "counters.h"
+#include "pt.h"
 
 static int decode(struct unit *u, const struct event *ev)
 {
@@ -336,6 +337,57 @@ static void a_fill_without_page_tables(void **state)
 	assert_int_equal(vector(u, VEC_PF, PF_USER, at), 0);
 }
 
+static int lack(struct unit *u, uint64_t gpa)
+{
+	const struct event ev = { .type = EVENT_LACKS, .gpa = gpa };
+
+	return decode(u, &ev);
+}
+
+/* The owner has no page: the access that finds this faults, and tells. */
+static void memory_that_lacks_a_page(void **state)
+{
+	const uint64_t large = 0x40000000, page = 2 * PAGE;
+	struct unit *u = *state;
+	struct vmmctl_walk w;
+	struct pt_leaf leaf;
+
+	assert_ok(vmmctl_space_map(u->s, large, 2 << 20, MEM_GPA,
+	    VMMCTL_PROT_RW));
+	assert_ok(vmmctl_space_map(u->s, 0x1000000, PAGE, MEM_GPA + page,
+	    VMMCTL_PROT_READ));
+	for (int round = 0; round < 3; round++) {
+		fake.nchanges = 0;
+		assert_int_equal(lack(u, MEM_GPA + page + 0x18), 0);
+		/* That page wherever it is mapped, and no other. */
+		assert_int_equal(fake.nchanges, 2);
+		assert_int_equal(fake.changes[0].gva, 0x1000000);
+		assert_int_equal(fake.changes[1].gva, large + page);
+		assert_int_equal(fake.changes[1].len, PAGE);
+		assert_int_equal(fake.changes[1].change, CHANGE_RESTRICT);
+		pt_find(u->s, large + page, &leaf);
+		assert_int_equal(leaf.hw, 0);
+		pt_find(u->s, large, &leaf);
+		assert_int_equal(leaf.hw, VMMCTL_PROT_RW);
+		assert_ok(vmmctl_space_walk(u->s, large + page, &w));
+		assert_int_equal(w.gpa, MEM_GPA + page);
+		/* Another page is filled as ever, and makes it forgotten. */
+		if (round == 1) {
+			assert_int_equal(fill(u), 0);
+		} else {
+			assert_int_equal(vector(u, VEC_PF, PF_USER | PF_WRITE,
+			    large + page + 0x18), 1);
+			assert_int_equal(u->e.kind, VMMCTL_EXIT_NOMEM);
+			assert_int_equal(u->e.addr, large + page + 0x18);
+			assert_int_equal(u->e.gpa, MEM_GPA + page + 0x18);
+			assert_int_equal(u->e.access, VMMCTL_PROT_WRITE);
+		}
+		/* Tried again, it may be there. */
+		assert_int_equal(vector(u, VEC_PF, PF_USER, large + page), 0);
+		assert_int_equal(vector(u, VEC_PF, PF_USER, 0x1000000), 0);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest decode_tests[] = {
@@ -349,6 +401,7 @@ int main(void)
 		TEST(fills),
 		TEST(a_fill_that_does_not_help),
 		TEST(fills_that_help),
+		TEST(memory_that_lacks_a_page),
 		TEST(a_fill_without_page_tables),
 	};
 
