@@ -255,14 +255,14 @@ static enum vmm_verdict (*const on_vector[32])(struct vmm_vcpu *v,
 
 /* ---- causes ---- */
 
-static enum vmm_verdict exception(struct vmm_vcpu *v, struct vmm_cause *c)
+static enum vmm_verdict on_exception(struct vmm_vcpu *v, struct vmm_cause *c)
 {
 	if (on_vector[c->vector & 31] != NULL)
 		return on_vector[c->vector & 31](v, c);
 	return exception_exit(v, c, c->vector, c->error_code);
 }
 
-static enum vmm_verdict softint(struct vmm_vcpu *v, struct vmm_cause *c)
+static enum vmm_verdict on_softint(struct vmm_vcpu *v, struct vmm_cause *c)
 {
 	struct code code;
 	unsigned length;
@@ -278,7 +278,7 @@ static enum vmm_verdict softint(struct vmm_vcpu *v, struct vmm_cause *c)
 	return length != 0 ? breakpoint(v, c, length) : again(v);
 }
 
-static enum vmm_verdict icebp(struct vmm_vcpu *v, struct vmm_cause *c)
+static enum vmm_verdict on_icebp(struct vmm_vcpu *v, struct vmm_cause *c)
 {
 	uint32_t length = c->length;
 	struct code code;
@@ -293,7 +293,7 @@ static enum vmm_verdict icebp(struct vmm_vcpu *v, struct vmm_cause *c)
 	return debug(v, c, 0);
 }
 
-static enum vmm_verdict cpuid(struct vmm_vcpu *v, struct vmm_cause *c)
+static enum vmm_verdict on_cpuid(struct vmm_vcpu *v, struct vmm_cause *c)
 {
 	const struct vmm_machine *m = v->machine;
 	const struct vmm_cpuid_limits limits = {
@@ -327,31 +327,31 @@ static enum vmm_verdict cpuid(struct vmm_vcpu *v, struct vmm_cause *c)
 	return VMM_GO_ON;
 }
 
-static enum vmm_verdict undefined(struct vmm_vcpu *v, struct vmm_cause *c)
+static enum vmm_verdict on_undefined(struct vmm_vcpu *v, struct vmm_cause *c)
 {
 	return exception_exit(v, c, VMM_X86_UD, 0);
 }
 
-static enum vmm_verdict privileged(struct vmm_vcpu *v, struct vmm_cause *c)
+static enum vmm_verdict on_privileged(struct vmm_vcpu *v, struct vmm_cause *c)
 {
 	return exception_exit(v, c, VMM_X86_GP, 0);
 }
 
-static enum vmm_verdict nested(struct vmm_vcpu *v, struct vmm_cause *c)
+static enum vmm_verdict on_nested(struct vmm_vcpu *v, struct vmm_cause *c)
 {
 	(void)v;
 	(void)c;
 	return VMM_FILL;
 }
 
-static enum vmm_verdict around(struct vmm_vcpu *v, struct vmm_cause *c)
+static enum vmm_verdict on_around(struct vmm_vcpu *v, struct vmm_cause *c)
 {
 	(void)v;
 	(void)c;
 	return VMM_AROUND;
 }
 
-static enum vmm_verdict machine_check(struct vmm_vcpu *v, struct vmm_cause *c)
+static enum vmm_verdict on_machine_check(struct vmm_vcpu *v, struct vmm_cause *c)
 {
 	(void)v;
 	(void)c;
@@ -359,19 +359,19 @@ static enum vmm_verdict machine_check(struct vmm_vcpu *v, struct vmm_cause *c)
 	return VMM_AROUND;
 }
 
-static enum vmm_verdict shutdown(struct vmm_vcpu *v, struct vmm_cause *c)
+static enum vmm_verdict on_shutdown(struct vmm_vcpu *v, struct vmm_cause *c)
 {
 	(void)fill(v, VMM_EXIT_SHUTDOWN, c);
 	return VMM_LEAVE;
 }
 
-static enum vmm_verdict invalid(struct vmm_vcpu *v, struct vmm_cause *c)
+static enum vmm_verdict on_invalid(struct vmm_vcpu *v, struct vmm_cause *c)
 {
 	(void)fill(v, VMM_EXIT_FAILED, c);
 	return VMM_LEAVE;
 }
 
-static enum vmm_verdict unknown(struct vmm_vcpu *v, struct vmm_cause *c)
+static enum vmm_verdict on_unknown(struct vmm_vcpu *v, struct vmm_cause *c)
 {
 	(void)fill(v, VMM_EXIT_UNKNOWN, c);
 	return VMM_LEAVE;
@@ -379,19 +379,19 @@ static enum vmm_verdict unknown(struct vmm_vcpu *v, struct vmm_cause *c)
 
 static enum vmm_verdict (*const on_cause[VMM_CAUSES])(struct vmm_vcpu *v,
     struct vmm_cause *c) = {
-	[VMM_CAUSE_INTERRUPT] = around,
-	[VMM_CAUSE_NMI] = around,
-	[VMM_CAUSE_MACHINE_CHECK] = machine_check,
-	[VMM_CAUSE_EXCEPTION] = exception,
-	[VMM_CAUSE_SOFTINT] = softint,
-	[VMM_CAUSE_ICEBP] = icebp,
-	[VMM_CAUSE_CPUID] = cpuid,
-	[VMM_CAUSE_UNDEFINED] = undefined,
-	[VMM_CAUSE_PRIVILEGED] = privileged,
-	[VMM_CAUSE_NESTED] = nested,
-	[VMM_CAUSE_SHUTDOWN] = shutdown,
-	[VMM_CAUSE_INVALID] = invalid,
-	[VMM_CAUSE_UNKNOWN] = unknown,
+	[VMM_CAUSE_INTERRUPT] = on_around,
+	[VMM_CAUSE_NMI] = on_around,
+	[VMM_CAUSE_MACHINE_CHECK] = on_machine_check,
+	[VMM_CAUSE_EXCEPTION] = on_exception,
+	[VMM_CAUSE_SOFTINT] = on_softint,
+	[VMM_CAUSE_ICEBP] = on_icebp,
+	[VMM_CAUSE_CPUID] = on_cpuid,
+	[VMM_CAUSE_UNDEFINED] = on_undefined,
+	[VMM_CAUSE_PRIVILEGED] = on_privileged,
+	[VMM_CAUSE_NESTED] = on_nested,
+	[VMM_CAUSE_SHUTDOWN] = on_shutdown,
+	[VMM_CAUSE_INVALID] = on_invalid,
+	[VMM_CAUSE_UNKNOWN] = on_unknown,
 };
 
 enum vmm_verdict vmm_exit_handle(struct vmm_vcpu *v, struct vmm_cause *cause)

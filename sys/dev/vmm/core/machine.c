@@ -5,7 +5,7 @@
  */
 #include "stats.h"
 
-#define MSR_TSC_AUX	0xc0000103u
+#define VMM_MSR_TSC_AUX	0xc0000103u
 
 static int check(const struct vmm_machine_create *a, const char **why)
 {
@@ -232,7 +232,8 @@ int vmm_msr_set(struct vmm_machine *m, const struct vmm_msr *a)
 	int error = 0;
 
 	/* The upper half is reserved: WRMSR of it would be #GP. */
-	if (a->reserved != 0 || a->index != MSR_TSC_AUX || a->value >> 32 != 0)
+	if (a->reserved != 0 || a->index != VMM_MSR_TSC_AUX ||
+	    a->value >> 32 != 0)
 		return EINVAL;
 	os_mutex_lock(&m->lock);
 	os_spin_lock(&m->nested_lock);

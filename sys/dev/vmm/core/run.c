@@ -166,14 +166,16 @@ void vmm_run_expired(struct os_timer *t)
 	OS_WRITE(v->expired, 1);
 }
 
-static void start_timer(struct vmm_vcpu *v, uint32_t cpu)
+/* False: its time is over.  That is looked at after the start: if it was
+ * firing elsewhere just now, and so stays there, it is. */
+static bool start_timer(struct vmm_vcpu *v, uint32_t cpu)
 {
 	os_timer_start(&v->timer, v->deadline);
 	v->timer_cpu = cpu;
-	/* After the start: if it was firing elsewhere just now, and so stays
-	 * there, its time is over. */
-	if (os_mono_ns() >= v->deadline)
-		OS_WRITE(v->expired, 1);
+	if (os_mono_ns() < v->deadline)
+		return true;
+	OS_WRITE(v->expired, 1);
+	return false;
 }
 
 /* This vCPU, or what it runs, was not the last here. */
@@ -272,14 +274,16 @@ static int inside(struct vmm_vcpu *v, struct vmm_cause *cause,
 	OS_WRITE(v->cpu, n);
 	OS_WRITE(v->mode, VMM_INSIDE);
 	os_mb();
+	*verdict = VMM_AROUND;
+	/* First: who is to leave a processor that goes off line is not to hear
+	 * of that. */
+	if (wanted_outside(v))
+		goto out;
 	if (!OS_READ(c->on) || OS_READ(vmm_hw.going_down)) {
 		error = EIO;
 		goto out;
 	}
-	if (v->deadline != 0 && v->timer_cpu != n)
-		start_timer(v, n);
-	*verdict = VMM_AROUND;
-	if (wanted_outside(v))
+	if (v->deadline != 0 && v->timer_cpu != n && !start_timer(v, n))
 		goto out;
 	if (c->last != v || v->last_cpu != n || c->last_space != v->space_id)
 		take_cpu(v, c);
