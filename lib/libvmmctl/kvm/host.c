@@ -31,8 +31,12 @@ static const struct {
 
 int kv_ioctl(int fd, unsigned long request, const void *arg)
 {
-	int rc = ioctl(fd, request, arg);
+	int rc;
 
+	/* KVM_CREATE_VM, too, is cut short by any signal. */
+	do
+		rc = ioctl(fd, request, arg);
+	while (rc < 0 && errno == EINTR);
 	return rc < 0 ? -errno : rc;
 }
 

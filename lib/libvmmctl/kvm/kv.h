@@ -219,7 +219,7 @@ int kv_decode_port(struct kv_cpu *cpu, struct kv_entry *e, struct event *ev);
 int kv_decode_failure(struct kv_cpu *cpu, struct event *ev);
 void kv_regs_from(struct vmmctl_regs *to, const struct kvm_regs *from);
 
-/* ioctl(2) that returns -errno. */
+/* ioctl(2) that returns -errno, and goes on after a signal. */
 int kv_ioctl(int fd, unsigned long request, const void *arg);
 
 #endif

@@ -98,9 +98,7 @@ static int run(struct kv_vm *vm, const struct pt_pool *pool, uint64_t gpa,
 	};
 	r->kvm_dirty_regs = KVM_SYNC_X86_REGS | KVM_SYNC_X86_SREGS;
 	r->kvm_valid_regs = KVM_SYNC_X86_REGS;
-	do
-		err = kv_ioctl(cpu->fd, KVM_RUN, NULL);
-	while (err == -EINTR);
+	err = kv_ioctl(cpu->fd, KVM_RUN, NULL);
 	if (err == 0 && (r->exit_reason != KVM_EXIT_IO ||
 	    r->io.port != STUB_TOUCHED))
 		err = -EIO;
