@@ -10,8 +10,6 @@
 #include <errno.h>
 #include <string.h>
 
-#define POOL_SIZE	(64ull << 30)	/* reserved addresses, not memory */
-
 static int check_config(struct vmmctl *v,
     const struct vmmctl_machine_config *c)
 {
@@ -92,7 +90,7 @@ int vmmctl_machine_create(struct vmmctl *v,
 		memcpy(m->cpuid, c.cpuid, n);
 		m->cpuid_count = c.cpuid_count;
 	}
-	err = pt_pool_init(&m->pool, POOL_SIZE);
+	err = pt_pool_init(&m->pool, PT_POOL_SIZE);
 	if (err != 0)
 		goto fail;
 	err = counters_create(m, c.name);

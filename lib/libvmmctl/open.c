@@ -18,6 +18,9 @@
 
 /* In the order of preference. */
 static const struct backend_ops *const backends[] = {
+#ifdef VMMCTL_WITH_VMM
+	&backend_vmm,
+#endif
 #ifdef VMMCTL_WITH_KVM
 	&backend_kvm,
 #endif

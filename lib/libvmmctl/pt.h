@@ -27,6 +27,9 @@
 #define PTE_NX		(1ull << 63)
 #define PTE_ADDR	0x000ffffffffff000ull
 
+/* Of a machine: reserved addresses, not memory. */
+#define PT_POOL_SIZE	(64ull << 30)
+
 struct pt_leaf {
 	uint64_t gva, len;	/* of the leaf, or of a hole */
 	uint64_t gpa;

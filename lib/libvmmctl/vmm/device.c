@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * device.c - system calls on descriptors of the device.  Knows nothing of what
+ * they mean.
+ */
+#include "dv.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+int dv_open(const char *path)
+{
+	int fd = open(path, O_RDWR | O_CLOEXEC);
+
+	return fd < 0 ? -errno : fd;
+}
+
+void dv_close(int fd)
+{
+	if (fd >= 0)
+		close(fd);
+}
+
+/* By itself: ioctl(3) would change errno, and costs a dozen instructions of
+ * the few that an exit has. */
+int dv_call(int fd, unsigned long request, const void *arg)
+{
+	long r;
+
+	__asm__ volatile("syscall" : "=a"(r)
+	    : "0"((long)SYS_ioctl), "D"((long)fd), "S"(request), "d"(arg)
+	    : "rcx", "r11", "memory");
+	return (int)r;
+}
+
+void *dv_map(int fd, size_t size)
+{
+	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+	return p == MAP_FAILED ? NULL : p;
+}
+
+void dv_unmap(void *p, size_t size)
+{
+	if (p != NULL)
+		munmap(p, size);
+}

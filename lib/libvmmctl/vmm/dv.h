@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * dv.h - what the files of the vmm backend need of each other.
+ *
+ * The device does what a machine, a context and a vCPU are; the backend keeps
+ * book of what of them is loaded where, so that a run commits only what has
+ * changed.  Contexts, spaces and debug registers carry stamps, which are never
+ * used twice: a vCPU whose last entry had the same stamps has it all.
+ */
+#ifndef VMMCTL_VMM_DV_H
+#define VMMCTL_VMM_DV_H
+
+#include "../internal.h"
+#include "../../../sys/dev/vmm/vmm_ioctl.h"
+
+#define DV_VCPUS_MAX	256u
+
+/* ---- the device (device.c); -errno, errno stays ---- */
+
+int dv_open(const char *path);
+void dv_close(int fd);
+/* An ioctl.  Async-signal-safe. */
+int dv_call(int fd, unsigned long request, const void *arg);
+void *dv_map(int fd, size_t size);	/* NULL: no memory */
+void dv_unmap(void *p, size_t size);
+
+/* ---- the handle (open.c) ---- */
+
+struct dv_host {
+	int fd;
+	struct vmm_info info;
+};
+
+int dv_backend_open(struct vmmctl *v, const char *option);
+void dv_backend_close(struct vmmctl *v);
+
+/* ---- objects (backend.c) ---- */
+
+struct dv_cpu {
+	int fd;
+	struct vmm_vcpu_page *page;
+	/* [r] What is loaded, or committed. */
+	uint64_t context, space;	/* stamps */
+	uint64_t owner;			/* stamp of the context alone */
+	struct vmmctl_debug_regs debug;
+};
+
+struct dv_machine {
+	int fd;
+	_Atomic uint64_t stamps;	/* [a] */
+	uint64_t pool_covered;		/* [m] bytes of the pool in regions */
+	/* [m] A forked child may keep descriptors open, and with them the
+	 * places of vCPUs: they are kept for the next of the same index. */
+	struct dv_cpu *cpu[DV_VCPUS_MAX];
+};
+
+struct dv_space {
+	_Atomic uint64_t stamp;		/* [a] changes when anything goes */
+};
+
+struct dv_context {
+	struct seat seat;
+	uint32_t number;		/* [I] the device's */
+	uint64_t made;			/* [I] stamp of its creation */
+	uint64_t stamp;			/* [r] changes with debug registers */
+};
+
+static inline uint64_t dv_stamp(struct dv_machine *d)
+{
+	return atomic_fetch_add_explicit(&d->stamps, 1,
+	    memory_order_relaxed) + 1;
+}
+
+/* ---- running (enter.c, decode.c) ---- */
+
+int dv_enter(struct vmmctl_vcpu *v, struct vmmctl_context *c,
+    uint64_t deadline, struct event *ev);
+/* Pure: from what the device says to an event.  dr7 is the guest's;
+ * gpa_limit: from there on are page tables. */
+void dv_decode(const struct vmm_exit *x, uint64_t dr7, uint64_t gpa_limit,
+    struct event *ev);
+
+#endif

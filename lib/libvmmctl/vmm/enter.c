@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * enter.c - one VMM_RUN: registers to the page and back, and whatever else
+ * this vCPU has not loaded.
+ */
+#include "dv.h"
+
+#include <string.h>
+
+_Static_assert(sizeof(struct vmmctl_regs) == sizeof(struct vmm_regs) &&
+    offsetof(struct vmmctl_regs, rip) == offsetof(struct vmm_regs, rip) &&
+    offsetof(struct vmmctl_regs, r15) == offsetof(struct vmm_regs, r15) &&
+    offsetof(struct vmmctl_regs, gs_base) ==
+    offsetof(struct vmm_regs, gs_base), "registers lie alike");
+
+static __attribute__((noinline)) void commit(struct dv_cpu *cpu,
+    const struct vmmctl_context *c, const struct dv_context *dc,
+    uint64_t space)
+{
+	struct vmm_vcpu_page *page = cpu->page;
+	uint32_t bits = 0;
+
+	if (cpu->space != space) {
+		/* To load a root drops translations; the one that is loaded
+		 * may also be that of a space that is gone. */
+		bits = page->cr3 != c->space->root_gpa ? VMM_SET_SPACE :
+		    VMM_SET_FLUSH;
+		page->cr3 = c->space->root_gpa;
+		cpu->space = space;
+	}
+	if (cpu->context != dc->stamp) {
+		if (cpu->owner != dc->made) {
+			page->context = dc->number;
+			bits |= VMM_SET_CONTEXT;
+			cpu->owner = dc->made;
+		}
+		if (((c->debug.dr7 | cpu->debug.dr7) & 0xff) != 0) {
+			memcpy(page->dr, c->debug.addr, sizeof(page->dr));
+			page->dr7 = c->debug.dr7;
+			bits |= VMM_SET_DEBUG;
+			cpu->debug = c->debug;
+		}
+		cpu->context = dc->stamp;
+	}
+	/* What no run has taken yet stays. */
+	page->commit |= bits;
+}
+
+static __attribute__((noinline)) int failed(struct vmmctl *v, int err)
+{
+	switch (err) {
+	case -ENOMEM:
+		return vmmctl_fail(v, err, "the device has no memory for "
+		    "nested page tables");
+	case -EIO:
+		return vmmctl_fail(v, err, "the device has given the "
+		    "processor up: the host goes down, or the machine's "
+		    "process has ended");
+	default:
+		return vmmctl_fail(v, err, "VMM_RUN failed: %s",
+		    strerror(-err));
+	}
+}
+
+int dv_enter(struct vmmctl_vcpu *v, struct vmmctl_context *c,
+    uint64_t deadline, struct event *ev)
+{
+	const struct dv_context *dc = c->backend_data;
+	const struct dv_space *ds = c->space->backend_data;
+	const uint64_t space = atomic_load_explicit(&ds->stamp,
+	    memory_order_relaxed);
+	struct dv_cpu *cpu = v->backend_data;
+	struct vmm_vcpu_page *page = cpu->page;
+	int err;
+
+	if (unlikely(cpu->space != space || cpu->context != dc->stamp))
+		commit(cpu, c, dc, space);
+	page->deadline = deadline;
+	memcpy(&page->regs, &c->regs, sizeof(c->regs));
+	err = dv_call(cpu->fd, VMM_RUN, NULL);
+	/* After an error, too: the guest may have got on before it. */
+	memcpy(&c->regs, &page->regs, sizeof(c->regs));
+	if (unlikely(err != 0))
+		return failed(c->m->v, err);
+	if (likely(page->exit.kind == VMM_EXIT_SYSCALL))
+		return ENTER_SYSCALL;
+	dv_decode(&page->exit, cpu->debug.dr7, c->m->v->info.gpa_limit, ev);
+	return 0;
+}
