@@ -9,9 +9,12 @@
  *     -t     count: every 10 ms each counter grows by 10
  *     -f     let a forked child hold them too
  *     -w MS  end after MS milliseconds instead
+ *     -s PID end when this process has seen the last of them instead; with -t
+ *            after one more step
  * The edits are those of fake_edit().
  */
 #include "fakepage.h"
+#include "seen.h"
 
 #include <err.h>
 #include <fcntl.h>
@@ -40,13 +43,17 @@ static void write_bytes(int fd, const struct fake *f, size_t from, size_t to)
 	}
 }
 
-/* The magic number last: before, it is no page yet. */
+/* As the format wants it: ready last. */
 static void write_page(int fd, const struct fake *f)
 {
-	const size_t magic = f->size < 8 ? f->size : 8;
+	size_t ready = offsetof(struct vmmctl_counters_header, ready);
+	size_t after = ready + sizeof(((struct vmmctl_counters_header *)0)->ready);
 
-	write_bytes(fd, f, magic, f->size);
-	write_bytes(fd, f, 0, magic);
+	if (after > f->size)
+		ready = after = f->size;
+	write_bytes(fd, f, after, f->size);
+	write_bytes(fd, f, 0, ready);
+	write_bytes(fd, f, ready, after);
 }
 
 static int hold(const struct fake *f)
@@ -59,13 +66,21 @@ static int hold(const struct fake *f)
 	return fd;
 }
 
-/* Until standard input ends, or for ms milliseconds. */
-static void live(struct fake *f, int fd, int tick, int ms)
+/* When to end: with standard input, unless one of them is set. */
+struct end {
+	int ms;			/* -1: not by time */
+	pid_t reader;		/* 0: not by being seen */
+};
+
+static void live(struct fake *f, int fd, int tick, const struct end *end)
 {
-	struct pollfd in = { ms < 0 ? STDIN_FILENO : -1, POLLIN, 0 };
+	int by_stdin = end->ms < 0 && end->reader == 0, seen = 0;
+	struct pollfd in = { by_stdin ? STDIN_FILENO : -1, POLLIN, 0 };
 	char c;
 
-	for (int spent = 0; ms < 0 || spent < ms; spent += STEP_MS) {
+	for (int ms = 0; !seen && (end->ms < 0 || ms < end->ms);
+	    ms += STEP_MS) {
+		seen = end->reader != 0 && seen_by(end->reader, fd);
 		if (poll(&in, 1, STEP_MS) > 0 && read(in.fd, &c, 1) <= 0)
 			return;
 		if (!tick)
@@ -78,11 +93,12 @@ static void live(struct fake *f, int fd, int tick, int ms)
 int main(int argc, char **argv)
 {
 	const char *path = NULL;
-	int c, count = 1, tick = 0, both = 0, ms = -1, fd = -1;
+	int c, count = 1, tick = 0, both = 0, fd = -1;
+	struct end end = { -1, 0 };
 	struct fake f;
 	pid_t child = 0;
 
-	while ((c = getopt(argc, argv, "o:n:tfw:")) != -1) {
+	while ((c = getopt(argc, argv, "o:n:tfw:s:")) != -1) {
 		switch (c) {
 		case 'o':
 			path = optarg;
@@ -97,7 +113,10 @@ int main(int argc, char **argv)
 			both = 1;
 			break;
 		case 'w':
-			ms = atoi(optarg);
+			end.ms = atoi(optarg);
+			break;
+		case 's':
+			end.reader = atoi(optarg);
 			break;
 		default:
 			return 1;
@@ -119,12 +138,12 @@ int main(int argc, char **argv)
 		fd = hold(&f);
 	if (both && (child = fork()) == 0) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		live(&f, fd, 0, ms);
+		live(&f, fd, 0, &end);
 		return 0;
 	}
 	printf("%d\n", (int)getpid());
 	fflush(stdout);
-	live(&f, fd, tick, ms);
+	live(&f, fd, tick, &end);
 	if (child > 0)
 		waitpid(child, NULL, 0);
 	fake_fini(&f);

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * spin BACKEND NAME SYSCALLS FAULTS [MS]: a real machine whose guest makes
+ * spin BACKEND NAME SYSCALLS FAULTS [PID]: a real machine whose guest makes
  * this many system calls and takes this many page faults, and then is held
- * for MS milliseconds.  Exit code 77: the backend cannot be used here.
+ * until this process has seen it; 0: the parent.  Exit code 77: the backend
+ * cannot be used here.
  */
+#include "seen.h"
 #include "vmmctl.h"
 
 #include <err.h>
@@ -15,6 +17,7 @@
 #include <sys/mman.h>
 
 #define EXIT_SKIP	77
+#define STEP_US		1000
 #define MEMORY		(1u << 16)
 #define CODE_GVA	0x400000u
 #define NOWHERE_GVA	0x600000u
@@ -62,9 +65,10 @@ int main(int argc, char **argv)
 	struct vmmctl_vcpu *vcpu;
 	char why[512];
 	void *memory;
+	pid_t reader;
 
 	if (argc < 5)
-		errx(1, "usage: spin backend name syscalls faults [ms]");
+		errx(1, "usage: spin backend name syscalls faults [pid]");
 	if (vmmctl_open(argv[1], &v, why, sizeof(why)) < 0) {
 		warnx("%s", why);
 		return EXIT_SKIP;
@@ -88,8 +92,11 @@ int main(int argc, char **argv)
 	    strtoul(argv[4], NULL, 0));
 	printf("%d\n", (int)getpid());
 	fflush(stdout);
-	if (argc > 5)
-		usleep((unsigned)atoi(argv[5]) * 1000);
+	reader = argc > 5 ? atoi(argv[5]) : -1;
+	if (reader == 0)
+		reader = getppid();
+	while (reader > 0 && !seen_by(reader, vmmctl_machine_counters(m)))
+		usleep(STEP_US);
 	vmmctl_close(v);
 	return 0;
 }

@@ -69,13 +69,16 @@ out() { grep -qe "$1" "$scratch/out"; }
 err() { grep -qe "$1" "$scratch/err"; }
 quiet() { ! test -s "$scratch/err"; }
 
+# page_of PID: the path of its counter page.
+page_of() { find "/proc/$1/fd" -lname '/memfd:vmmctl-counters*'; }
+
 # hold VARIABLE ARGUMENTS: a live machine; its pid goes to the variable.
 hold()
 {
 	variable=$1
 	shift
 	rm -f "$scratch/pid"
-	"$mkpage" -w 60000 "$@" >"$scratch/pid" &
+	"$mkpage" -w 600000 "$@" >"$scratch/pid" &
 	holders="$holders $!"
 	while ! test -s "$scratch/pid"; do
 		sleep 0.02

@@ -3,27 +3,34 @@
 # Counting over a command.
 . "$(dirname "$0")/tap.sh"
 
-run -- "$mkpage" -w 100 header.name=child value.kicks=5
+# In the commands, $PPID is vmmstat: their machines live until it has seen them.
+mk="'$mkpage' -s \$PPID"
+
+run -- sh -c "exec $mk header.name=child value.kicks=5"
 ok "the machine of a command is shown" err '^child '
 ok "apart from what the command prints" is "$(wc -l <"$scratch/out")" 1
 ok "its status is ours" is $code 0
 
-run -- sh -c "'$mkpage' -w 100 header.name=deep; exit 7"
+run -- sh -c "$mk header.name=deep; exit 7"
 ok "a grandchild's machine is shown" err '^deep '
 ok "a failure is handed on" is $code 7
 
-run -- sh -c "('$mkpage' -w 100 header.name=orphan &) ; sleep 0.4"
+cat >"$scratch/daemon" <<EOF
+until grep -q "^PPid:[[:space:]]*\$1\$" /proc/\$\$/status; do sleep 0.01; done
+exec '$mkpage' -s \$1 header.name=orphan
+EOF
+# cat(1) ends when the daemon does.
+run -- sh -c "(sh '$scratch/daemon' \$PPID &) | cat"
 ok "that of a daemon too" err '^orphan '
 
 run -o "$scratch/file" -f '^kicks$' -- sh -c "
-	'$mkpage' -w 60 value.kicks=1 & '$mkpage' -w 90 value.kicks=2; wait"
+	$mk value.kicks=1 & $mk value.kicks=2; wait"
 ok "-o keeps the numbers apart" is "$(grep -c kicks "$scratch/file")" 2
-run --json -- "$mkpage" -w 100 -t value.kicks=5
+run --json -- sh -c "exec $mk -t value.kicks=5"
 ok "the last values are read after the end" \
 	err '"kicks":{[^}]*"value":[0-9][0-9]'
 
-run -m right -- sh -c "'$mkpage' -w 60 header.name=right &
-	'$mkpage' -w 60 header.name=wrong; wait"
+run -m right -- sh -c "$mk header.name=right & $mk header.name=wrong; wait"
 ok "-m chooses" is "$(grep -c '^right\|^wrong' "$scratch/err")" 1
 
 run -- true

@@ -71,20 +71,35 @@ else
 	skip "3: permission" "needs setpriv"
 fi
 
-hold brief -w 500 header.name=brief$u
-run -m brief$u 0.2 50
+# run_brief ARGUMENTS: vmmstat, whose machine $brief ends when it has been seen.
+run_brief()
+{
+	page=$(page_of "$brief")
+	"$vmmstat" "$@" >"$scratch/out" 2>"$scratch/err" &
+	until find -L "/proc/$!/fd" -samefile "$page" 2>/dev/null |
+		grep -q .; do
+		kill -0 $! 2>/dev/null || break
+		sleep 0.02
+	done
+	kill "$brief"
+	start=$(date +%s)
+	wait $!
+	code=$?
+}
+
+hold brief header.name=brief$u
+run_brief -m brief$u 0.2 50
 ok "4: the machine ended" is $code 4
 ok "which is said" err "$brief.1 has ended"
-hold brief -w 500
-run -p "$brief" 0.2
+hold brief
+run_brief -p "$brief" 0.2
 ok "4: the process ended" is $code 4
-hold brief -w 500
-start=$(date +%s)
-run -p "$brief" 20
+hold brief
+run_brief -p "$brief" 60
 ok "4: it ended in a long wait" is $code 4
-ok "which that cuts short" test $(($(date +%s) - start)) -lt 10
-hold brief -w 300 header.name=brief$u
-run -m brief$u 0.2 2
+ok "which that cuts short" test $(($(date +%s) - start)) -lt 30
+hold brief header.name=brief$u
+run_brief -m brief$u 0.2 2
 ok "0: it ended, but all samples were taken" is $code 0
 "$mkpage" -o "$scratch/ended" header.ended_mono_ns=0xfffffffffffffff \
 	header.ended_ticks=1

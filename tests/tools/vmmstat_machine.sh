@@ -18,7 +18,7 @@ counter()
 
 backend()
 {
-	run --json -- "$spin" "$1" "real$u" 3000 200
+	run --json -- "$spin" "$1" "real$u" 3000 200 0
 	if [ "$code" -eq 77 ]; then
 		skip "backend $1" "$(head -1 "$scratch/err" | cut -c1-200)"
 		return
@@ -33,7 +33,7 @@ backend()
 	ok "$1: p99 is known" err '"exit_p99_ns":[1-9]'
 
 	rm -f "$scratch/pid"
-	"$spin" "$1" "held$u" 1000 0 5000 >"$scratch/pid" &
+	"$spin" "$1" "held$u" 1000 0 $$ >"$scratch/pid" &
 	holders="$holders $!"
 	while ! test -s "$scratch/pid"; do
 		sleep 0.02
