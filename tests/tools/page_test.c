@@ -9,9 +9,13 @@
 #include "page.h"
 
 #include <errno.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <sys/mman.h>
@@ -292,6 +296,88 @@ static void changes_under_us(void)
 	fake_fini(&f);
 }
 
+/* ---- a page that is being made ------------------------------------------ */
+
+#define MADE_ROUNDS	5000
+#define MADE_SECONDS	2	/* and then it is enough, too */
+
+/* The page that is to be read, or what the reader wants. */
+enum { WANT_ONE = -1, WANT_NO_MORE = -2 };
+static _Atomic int made;
+
+/* As the library does it, again and again: ready comes last. */
+static void *make_pages(void *cookie)
+{
+	struct fake *f = cookie;
+	struct vmmctl_counters_header *h = fake_header(f);
+	size_t filled = h->desc_offset + h->desc_count * h->desc_size;
+	unsigned n = 0;
+
+	while (made != WANT_NO_MORE) {
+		int fd;
+
+		if (made != WANT_ONE) {
+			sched_yield();
+			continue;
+		}
+		fd = memfd_create(VMMCTL_COUNTERS_NAME, MFD_CLOEXEC);
+		if (fd < 0)
+			abort();
+		made = fd;
+		/* Let the reader come at any moment. */
+		for (volatile unsigned w = 0; w < n * 37 % 5000; w++)
+			;
+		n++;
+		if (ftruncate(fd, (off_t)f->size) < 0)
+			abort();
+		h = mmap(NULL, f->size, PROT_READ | PROT_WRITE, MAP_SHARED,
+		    fd, 0);
+		if (h == MAP_FAILED)
+			abort();
+		memcpy(h, f->bytes, filled);
+		atomic_thread_fence(memory_order_release);
+		*(volatile uint32_t *)&h->ready = 1;
+		munmap(h, f->size);
+	}
+	return NULL;
+}
+
+static void being_made(void)
+{
+	unsigned long pages = 0, early = 0;
+	time_t end = time(NULL) + MADE_SECONDS;
+	char path[64], why[256] = "";
+	pthread_t maker;
+	struct fake f;
+	int r = 0;
+
+	fake_init(&f);
+	fake_header(&f)->ready = 0;
+	made = WANT_ONE;
+	if (pthread_create(&maker, NULL, make_pages, &f) != 0)
+		abort();
+	while (r == 0 && pages < MADE_ROUNDS && time(NULL) <= end) {
+		struct page p;
+		int fd;
+
+		while ((fd = made) < 0)
+			sched_yield();
+		snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+		while ((r = page_open(&p, path, why, sizeof(why))) == -EAGAIN)
+			early++;
+		if (r == 0)
+			page_close(&p);
+		pages++;
+		made = WANT_ONE;
+		close(fd);
+	}
+	made = WANT_NO_MORE;
+	pthread_join(maker, NULL);
+	printf("# %lu pages, %lu times too early; %s\n", pages, early, why);
+	report(r == 0, "a page that is being made is never refused");
+	fake_fini(&f);
+}
+
 static void not_pages(void)
 {
 	struct page p;
@@ -373,6 +459,7 @@ int main(void)
 	every_field();
 	every_length();
 	changes_under_us();
+	being_made();
 	not_pages();
 	noise();
 	quantiles();

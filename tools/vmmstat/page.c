@@ -73,8 +73,8 @@ static int is_counter_memfd(int fd)
 }
 
 /* Open path for reading if it is a regular file, without touching others. */
-static int open_regular(struct page *p, const char *path, uint64_t *size,
-    char *why, size_t why_size)
+static int open_regular(struct page *p, const char *path, char *why,
+    size_t why_size)
 {
 	char link[64];
 	struct stat st;
@@ -102,7 +102,6 @@ static int open_regular(struct page *p, const char *path, uint64_t *size,
 	p->fd = fd;
 	p->dev = st.st_dev;
 	p->ino = st.st_ino;
-	*size = (uint64_t)st.st_size;
 out:
 	close(handle);
 	return r;
@@ -133,8 +132,9 @@ out:
 }
 
 static int load_header(struct page *p, struct vmmctl_counters_header *h,
-    uint64_t size, char *why, size_t why_size)
+    char *why, size_t why_size)
 {
+	struct stat st;
 	int r;
 
 	memset(h, 0, sizeof(*h));
@@ -142,8 +142,11 @@ static int load_header(struct page *p, struct vmmctl_counters_header *h,
 	/* What stands before ready may be older than ready: read it again. */
 	if (r == 0 && h->ready == 1)
 		r = read_part(p, h, sizeof(*h), 0, "header", why, why_size);
+	/* Before it was ready, it may have been smaller. */
+	if (r == 0 && fstat(p->fd, &st) < 0)
+		r = fail(why, why_size, errno, "header");
 	if (r == 0)
-		r = layout_check_header(h, size, why, why_size);
+		r = layout_check_header(h, (uint64_t)st.st_size, why, why_size);
 	/* A memfd may be seen before anything was written to it. */
 	if (r == -EINVAL && h->ready == 0 && !p->saved)
 		r = -EAGAIN;
@@ -153,14 +156,13 @@ static int load_header(struct page *p, struct vmmctl_counters_header *h,
 int page_open(struct page *p, const char *path, char *why, size_t why_size)
 {
 	struct vmmctl_counters_header h;
-	uint64_t size = 0;
 	int r;
 
 	memset(p, 0, sizeof(*p));
 	p->fd = -1;
-	r = open_regular(p, path, &size, why, why_size);
+	r = open_regular(p, path, why, why_size);
 	if (r == 0)
-		r = load_header(p, &h, size, why, why_size);
+		r = load_header(p, &h, why, why_size);
 	if (r == 0)
 		r = load_counters(p, &h, why, why_size);
 	if (r < 0)
