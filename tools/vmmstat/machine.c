@@ -154,8 +154,8 @@ static void found(void *cookie, pid_t pid, const char *path)
 {
 	struct machines *set = cookie;
 	struct machine *m;
+	struct stat st, now;
 	char why[WHY_SIZE];
-	struct stat st;
 	int r;
 
 	if (stat(path, &st) < 0 || is_rejected(set, &st))
@@ -171,6 +171,10 @@ static void found(void *cookie, pid_t pid, const char *path)
 		    r == -EPERM)
 			return;
 		if (r < 0) {
+			/* By now it may be the descriptor of another file. */
+			if (stat(path, &now) < 0 || now.st_dev != st.st_dev ||
+			    now.st_ino != st.st_ino)
+				return;
 			warnx("%s: %s; ignored", path, why);
 			reject(set, &st);
 			return;
