@@ -22,8 +22,8 @@
 #define STATUS_SIGNAL		128
 
 /*
- * How long to wait between two looks: so long that no more than a 20th of the
- * time goes into looking.  A command may be over in no time: at first, look
+ * How long to wait between two looks: so long that looking takes no more than
+ * a 20th of a processor.  A command may be over in no time: at first, look
  * harder.
  */
 #define STEP_MIN_NS		1000000u
@@ -91,6 +91,15 @@ static void read_last(struct machines *set)
 	}
 }
 
+/* What this process has had of a processor: on a busy one, less than time. */
+static uint64_t cpu_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
 static uint64_t step(uint64_t age_ns, uint64_t cost_ns)
 {
 	uint64_t ns = cost_ns * STEP_FACTOR;
@@ -108,13 +117,13 @@ static void watch(struct machines *set, pid_t command, const sigset_t *child,
 	uint64_t begin = clock_mono_ns();
 
 	do {
-		uint64_t start_ns = clock_mono_ns(), now;
+		uint64_t spent = cpu_ns();
 		struct timespec ts = { 0, 0 };
 
 		machines_scan(set, MACHINES_DESCENDANTS, NULL, 0);
 		read_last(set);
-		now = clock_mono_ns();
-		ts.tv_nsec = (long)step(now - begin, now - start_ns);
+		ts.tv_nsec = (long)step(clock_mono_ns() - begin,
+		    cpu_ns() - spent);
 		/* The command's end cuts the wait short. */
 		sigtimedwait(child, NULL, &ts);
 	} while (!reap(command, status));
