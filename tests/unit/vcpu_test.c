@@ -188,7 +188,7 @@ static int late(struct vmmctl_vcpu *v, struct vmmctl_context *c,
 	(void)v;
 	(void)c;
 	(void)ev;
-	assert_true(deadline > os_mono_ns());
+	assert_true(fake.enters == 1 || deadline > os_mono_ns());
 	while (fake.enters == 1 && os_mono_ns() < deadline)
 		;
 	return 0;
