@@ -125,7 +125,7 @@ static void check_entry(struct vmm_vcpu *v, const struct vmm_cpu *c)
 		fake_bug("run with a spin lock held");
 	if (v->busy != VMM_RUNS)
 		fake_bug("run of a vCPU that is not taken");
-	if (v->context == NULL || v->context->holder != v)
+	if (v->context == NULL || v->context->busy != VMM_RUNS)
 		fake_bug("run without a context");
 	fake_check_state(&v->state, v->cr3, v->dr, v->dr7);
 }

@@ -3,10 +3,8 @@
  * context.c - what of a guest-user thread does not fit into the shared page:
  * its XSAVE area and its policy.
  *
- * The area is in memory whenever its vCPU is not inside.  A context belongs to
- * the vCPU that ran it last (holder), so that an entry need not ask; others
- * visit that vCPU, which is EBUSY only while it runs, and may take the context
- * away from it.
+ * The area is in memory whenever no vCPU is inside with it.  A run owns its
+ * context from its start to its end; others visit it meanwhile: EBUSY.
  */
 #include "stats.h"
 
@@ -15,201 +13,162 @@
 #define BV_AT		512u	/* XSTATE_BV, SDM vol. 1 13.4.2 */
 #define BV_LEGACY	3ull
 
-/* [c] */
-static struct vmm_context_state *find(const struct vmm_machine *m,
+struct vmm_context_state *vmm_context_find(const struct vmm_machine *m,
     uint32_t number)
 {
-	return number < m->cap_contexts ? m->contexts[number] : NULL;
+	struct vmm_context_state *chunk;
+
+	if (number >= VMM_MAX_CONTEXTS)
+		return NULL;
+	chunk = OS_READ(m->contexts[number / VMM_CONTEXT_CHUNK]);
+	return chunk != NULL ? &chunk[number % VMM_CONTEXT_CHUNK] : NULL;
 }
 
-/* [c] Make c nobody's; false: it runs. */
-static bool release(struct vmm_context_state *c)
+/* [c] 0, and the context is the caller's, who holds c until it is released. */
+static int visit(const struct vmm_machine *m, uint32_t number,
+    struct vmm_context_state **out)
 {
-	struct vmm_vcpu *v = c->holder;
+	struct vmm_context_state *c = vmm_context_find(m, number);
 
-	if (v == NULL)
-		return true;
-	if (!vmm_vcpu_visit(v))
-		return false;
-	v->context = NULL;
-	c->holder = NULL;
-	vmm_vcpu_leave(v);
-	return true;
+	if (c == NULL)
+		return ENOENT;
+	if (!vmm_acquire(&c->busy, VMM_VISITED))
+		return EBUSY;
+	if (!c->exists) {
+		vmm_release(&c->busy);
+		return ENOENT;
+	}
+	*out = c;
+	return 0;
 }
 
 /* ---- making and ending ---- */
 
-static void unmake(struct vmm_context_state *c)
+/* [c] A free place; NULL: all that there are are taken. */
+static struct vmm_context_state *find_free(struct vmm_machine *m)
 {
-	if (c != NULL)
-		os_free(c->memory);
-	os_free(c);
-}
+	struct vmm_context_state *c;
 
-static struct vmm_context_state *make(void)
-{
-	struct vmm_context_state *c = os_zalloc(sizeof(*c));
-
-	if (c == NULL)
-		return NULL;
-	c->memory = os_zalloc(vmm_hw.xsave_size + 64);
-	if (c->memory == NULL) {
-		unmake(c);
-		return NULL;
+	for (; m->free_context < m->cap_contexts; m->free_context++) {
+		c = vmm_context_find(m, m->free_context);
+		if (!c->exists)
+			return c;
 	}
-	c->xsave = (uint8_t *)(((uintptr_t)c->memory + 63) & ~(uintptr_t)63);
-	x86_xsave_init(c->xsave, vmm_hw.xsave_size);
-	return c;
+	return NULL;
 }
 
-/* [c] */
-static bool place(struct vmm_machine *m, struct vmm_context_state *c)
-{
-	uint32_t n = m->free_context;
-
-	while (n < m->cap_contexts && m->contexts[n] != NULL)
-		n++;
-	m->free_context = n;
-	if (n == m->cap_contexts)
-		return false;
-	c->number = n;
-	m->contexts[n] = c;
-	m->ncontexts++;
-	return true;
-}
-
-/* Twice as many may be; [m] keeps others from doing the same. */
+/* [m] More places. */
 static int grow(struct vmm_machine *m)
 {
-	uint32_t cap = m->cap_contexts == 0 ? 16 : 2 * m->cap_contexts;
-	struct vmm_context_state **bigger, **old = m->contexts;
+	struct vmm_context_state *chunk;
 
-	if (cap > VMM_MAX_CONTEXTS)
+	if (m->cap_contexts == VMM_MAX_CONTEXTS)
 		return ENOSPC;
-	bigger = os_zalloc(cap * sizeof(struct vmm_context_state *));
-	if (bigger == NULL)
+	chunk = os_zalloc(VMM_CONTEXT_CHUNK * sizeof(*chunk));
+	if (chunk == NULL)
 		return ENOMEM;
 	os_spin_lock(&m->context_lock);
-	if (old != NULL)
-		memcpy(bigger, old,
-		    m->cap_contexts * sizeof(struct vmm_context_state *));
-	m->contexts = bigger;
-	m->cap_contexts = cap;
+	OS_RELEASE(m->contexts[m->cap_contexts / VMM_CONTEXT_CHUNK], chunk);
+	m->cap_contexts += VMM_CONTEXT_CHUNK;
 	os_spin_unlock(&m->context_lock);
-	os_free(old);
 	return 0;
 }
 
-static bool place_locked(struct vmm_machine *m, struct vmm_context_state *c)
+/* Put an area in a free place; its number, or VMM_MAX_CONTEXTS. */
+static uint32_t place(struct vmm_machine *m, void *memory)
 {
-	bool placed;
+	uint32_t number = VMM_MAX_CONTEXTS;
+	struct vmm_context_state *c;
 
 	os_spin_lock(&m->context_lock);
-	placed = place(m, c);
+	c = find_free(m);
+	/* Who does not know that it is free may be looking at it. */
+	if (c != NULL && vmm_acquire(&c->busy, VMM_VISITED)) {
+		number = m->free_context++;
+		c->memory = memory;
+		c->xsave = (uint8_t *)(((uintptr_t)memory + 63) &
+		    ~(uintptr_t)63);
+		OS_WRITE(c->counted, 0);
+		c->exists = true;
+		m->ncontexts++;
+		vmm_release(&c->busy);
+	}
 	os_spin_unlock(&m->context_lock);
-	return placed;
+	return number;
+}
+
+static int create(struct vmm_machine *m, void *memory, uint32_t *number)
+{
+	int error = 0;
+
+	os_mutex_lock(&m->lock);
+	*number = place(m, memory);
+	if (*number == VMM_MAX_CONTEXTS) {
+		error = grow(m);
+		if (error == 0)
+			*number = place(m, memory);
+	}
+	os_mutex_unlock(&m->lock);
+	return error;
 }
 
 int vmm_context_create(struct vmm_machine *m, struct vmm_context *a)
 {
-	struct vmm_context_state *c;
-	int error = 0;
+	uint8_t *memory;
+	int error;
 
 	if (a->context != 0 || a->reserved != 0)
 		return EINVAL;
-	c = make();
-	if (c == NULL)
+	memory = os_zalloc(vmm_hw.xsave_size + 64);
+	if (memory == NULL)
 		return ENOMEM;
-	os_mutex_lock(&m->lock);
-	if (!place_locked(m, c)) {
-		error = grow(m);
-		if (error == 0)
-			(void)place_locked(m, c);
-	}
-	os_mutex_unlock(&m->lock);
-	if (error != 0) {
-		unmake(c);
-		return error;
-	}
-	a->context = c->number;
-	(void)os_fetch_add64(&vmm_live.contexts, 1);
-	return 0;
+	x86_xsave_init((uint8_t *)(((uintptr_t)memory + 63) & ~(uintptr_t)63),
+	    vmm_hw.xsave_size);
+	error = create(m, memory, &a->context);
+	if (error != 0)
+		os_free(memory);
+	else
+		(void)os_fetch_add64(&vmm_live.contexts, 1);
+	return error;
 }
 
 int vmm_context_destroy(struct vmm_machine *m, const struct vmm_context *a)
 {
 	struct vmm_context_state *c;
-	int error = 0;
+	void *memory = NULL;
+	int error;
 
 	if (a->reserved != 0)
 		return EINVAL;
 	os_spin_lock(&m->context_lock);
-	c = find(m, a->context);
-	if (c == NULL) {
-		error = ENOENT;
-	} else if (!release(c)) {
-		c = NULL;
-		error = EBUSY;
-	} else {
-		m->contexts[c->number] = NULL;
+	error = visit(m, a->context, &c);
+	if (error == 0) {
+		memory = c->memory;
+		c->memory = NULL;
+		c->xsave = NULL;
+		c->exists = false;
 		m->ncontexts--;
-		if (c->number < m->free_context)
-			m->free_context = c->number;
+		if (a->context < m->free_context)
+			m->free_context = a->context;
+		vmm_release(&c->busy);
 	}
 	os_spin_unlock(&m->context_lock);
-	if (error != 0)
-		return error;
-	unmake(c);
-	(void)os_fetch_add64(&vmm_live.contexts, -1ull);
-	return 0;
+	if (error == 0)
+		(void)os_fetch_add64(&vmm_live.contexts, -1ull);
+	os_free(memory);
+	return error;
 }
 
 void vmm_contexts_fini(struct vmm_machine *m)
 {
-	uint32_t i;
+	uint32_t i, k;
 
-	for (i = 0; i < m->cap_contexts; i++)
-		unmake(m->contexts[i]);
+	for (i = 0; i < m->cap_contexts / VMM_CONTEXT_CHUNK; i++) {
+		for (k = 0; k < VMM_CONTEXT_CHUNK; k++)
+			os_free(m->contexts[i][k].memory);
+		os_free(m->contexts[i]);
+	}
 	(void)os_fetch_add64(&vmm_live.contexts, -(uint64_t)m->ncontexts);
-	os_free(m->contexts);
-	m->contexts = NULL;
-	m->ncontexts = m->cap_contexts = 0;
-}
-
-/* ---- whose it is ---- */
-
-bool vmm_context_take(struct vmm_vcpu *v, uint32_t number)
-{
-	struct vmm_machine *m = v->machine;
-	struct vmm_context_state *c;
-	bool taken;
-
-	if (v->context != NULL && v->context->number == number)
-		return true;
-	os_spin_lock(&m->context_lock);
-	c = find(m, number);
-	taken = c != NULL && release(c);
-	if (taken) {
-		if (v->context != NULL)
-			v->context->holder = NULL;
-		v->context = c;
-		c->holder = v;
-	}
-	os_spin_unlock(&m->context_lock);
-	if (taken) {
-		v->context_number = number;
-		vmm_count(&v->stats->context_switches, 1);
-	}
-	return taken;
-}
-
-void vmm_context_drop(struct vmm_vcpu *v)
-{
-	os_spin_lock(&v->machine->context_lock);
-	if (v->context != NULL)
-		v->context->holder = NULL;
-	v->context = NULL;
-	os_spin_unlock(&v->machine->context_lock);
 }
 
 /* ---- its extended state ---- */
@@ -266,18 +225,13 @@ static int move(struct vmm_machine *m, const struct vmm_xsave *a, uint8_t *buf,
     void (*one)(uint8_t *to, const uint8_t *from, uint32_t size), bool set)
 {
 	struct vmm_context_state *c;
-	int error = 0;
+	int error;
 
 	os_spin_lock(&m->context_lock);
-	c = find(m, a->context);
-	if (c == NULL)
-		error = ENOENT;
-	else if (c->holder != NULL && !vmm_vcpu_visit(c->holder))
-		error = EBUSY;
+	error = visit(m, a->context, &c);
 	if (error == 0) {
 		one(set ? c->xsave : buf, set ? buf : c->xsave, a->size);
-		if (c->holder != NULL)
-			vmm_vcpu_leave(c->holder);
+		vmm_release(&c->busy);
 	}
 	os_spin_unlock(&m->context_lock);
 	return error;
@@ -332,6 +286,7 @@ int vmm_policy_set(struct vmm_machine *m, const struct vmm_policy *a)
 	const uint32_t may_count = 1u << VMM_X86_DB | 1u << VMM_X86_BP;
 	struct vmm_context_state *c;
 	uint32_t i, counted = 0;
+	int error = 0;
 
 	if (a->reserved != 0)
 		return EINVAL;
@@ -343,10 +298,13 @@ int vmm_policy_set(struct vmm_machine *m, const struct vmm_policy *a)
 	}
 	if ((counted & ~may_count) != 0)
 		return EINVAL;
+	/* Also of one that runs. */
 	os_spin_lock(&m->context_lock);
-	c = find(m, a->context);
-	if (c != NULL)
+	c = vmm_context_find(m, a->context);
+	if (c == NULL || !c->exists)
+		error = ENOENT;
+	else
 		OS_WRITE(c->counted, counted);
 	os_spin_unlock(&m->context_lock);
-	return c != NULL ? 0 : ENOENT;
+	return error;
 }

@@ -15,6 +15,8 @@
 
 #define SECOND_SYSCALL	0x05u	/* after 0F */
 #define SECOND_CPUID	0xa2u
+#define INSN_SYSCALL	0x050fu	/* as peek() has them */
+#define INSN_CPUID	0xa20fu
 #define OPCODE_INT3	0xccu
 #define OPCODE_INT	0xcdu
 #define OPCODE_ICEBP	0xf1u
@@ -34,14 +36,18 @@ static void fetch(struct vmm_vcpu *v, struct code *c, size_t size)
 	    v->state.rip, c->byte, size);
 }
 
-/* Are these two bytes there, and known to be? */
-static inline bool known(const struct vmm_vcpu *v, uint8_t first,
-    uint8_t second)
+/* Two bytes of the instruction, the quick way; 0 when it is the other one. */
+static inline uint32_t peek(struct vmm_vcpu *v)
 {
 	const uint8_t *at = x86_code_at(&v->code, v->state.rip);
+	uint8_t byte;
 
-	return at != NULL && (v->state.rip & VMM_PAGE_MASK) != VMM_PAGE_MASK &&
-	    OS_READ(at[0]) == first && OS_READ(at[1]) == second;
+	if (at == NULL && x86_code_fetch(&v->code, &v->machine->npt, v->cr3,
+	    v->state.rip, &byte, 1) == 1)
+		at = x86_code_at(&v->code, v->state.rip);
+	if (at == NULL || (v->state.rip & VMM_PAGE_MASK) == VMM_PAGE_MASK)
+		return 0;
+	return OS_READ(at[0]) | (uint32_t)OS_READ(at[1]) << 8;
 }
 
 /* Could what is missing make it one of those?  Interesting are 0F xx, INT n,
@@ -190,14 +196,12 @@ static enum vmm_verdict debug(struct vmm_vcpu *v, const struct vmm_cause *c,
 
 /* ---- exceptions ---- */
 
-/* SYSCALL with EFER.SCE clear is #UD; so is much else. */
-static enum vmm_verdict on_ud(struct vmm_vcpu *v, const struct vmm_cause *c)
+/* With prefixes; or not at all. */
+static enum vmm_verdict other_ud(struct vmm_vcpu *v, const struct vmm_cause *c)
 {
 	struct code code;
 	unsigned length;
 
-	if (known(v, 0x0f, SECOND_SYSCALL))
-		return syscall_exit(v, c, 2);
 	fetch(v, &code, LONGEST);
 	length = x86_insn_0f(code.byte, code.n, SECOND_SYSCALL);
 	if (length != 0)
@@ -205,6 +209,14 @@ static enum vmm_verdict on_ud(struct vmm_vcpu *v, const struct vmm_cause *c)
 	if (incomplete(&code, SECOND_SYSCALL))
 		return again(v);
 	return exception_exit(v, c, VMM_X86_UD, 0);
+}
+
+/* SYSCALL with EFER.SCE clear is #UD; so is much else. */
+static enum vmm_verdict on_ud(struct vmm_vcpu *v, const struct vmm_cause *c)
+{
+	if (peek(v) == INSN_SYSCALL)
+		return syscall_exit(v, c, 2);
+	return other_ud(v, c);
 }
 
 /* INT n, where only the empty IDT tells: SDM vol. 3A 6.13. */
@@ -228,15 +240,20 @@ static enum vmm_verdict on_gp(struct vmm_vcpu *v, const struct vmm_cause *c)
 	return exception_exit(v, c, VMM_X86_GP, c->error_code);
 }
 
-static enum vmm_verdict on_bp(struct vmm_vcpu *v, const struct vmm_cause *c)
+static uint32_t int3_length(struct vmm_vcpu *v)
 {
-	uint32_t length = c->length;
 	struct code code;
 
-	if (length == 0) {
-		fetch(v, &code, LONGEST);
-		length = x86_insn_1(code.byte, code.n, OPCODE_INT3);
-	}
+	if ((peek(v) & 0xff) == OPCODE_INT3)
+		return 1;
+	fetch(v, &code, LONGEST);
+	return x86_insn_1(code.byte, code.n, OPCODE_INT3);
+}
+
+static enum vmm_verdict on_bp(struct vmm_vcpu *v, const struct vmm_cause *c)
+{
+	uint32_t length = c->length != 0 ? c->length : int3_length(v);
+
 	return length != 0 ? breakpoint(v, c, length) : again(v);
 }
 
@@ -262,20 +279,34 @@ static enum vmm_verdict on_exception(struct vmm_vcpu *v, struct vmm_cause *c)
 	return exception_exit(v, c, c->vector, c->error_code);
 }
 
-static enum vmm_verdict on_softint(struct vmm_vcpu *v, struct vmm_cause *c)
+/* INT n with prefixes; or INT3. */
+static enum vmm_verdict other_softint(struct vmm_vcpu *v,
+    const struct vmm_cause *c)
 {
 	struct code code;
 	unsigned length;
 	uint8_t n;
 
-	if (c->length != 0 && c->vector != VMM_VECTOR_UNTOLD)
-		return softint_exit(v, c, c->length, c->vector);
 	fetch(v, &code, LONGEST);
 	length = x86_insn_int(code.byte, code.n, &n);
 	if (length != 0)
 		return softint_exit(v, c, length, n);
 	length = x86_insn_1(code.byte, code.n, OPCODE_INT3);
 	return length != 0 ? breakpoint(v, c, length) : again(v);
+}
+
+static enum vmm_verdict on_softint(struct vmm_vcpu *v, struct vmm_cause *c)
+{
+	uint32_t bytes;
+
+	if (c->length != 0 && c->vector != VMM_VECTOR_UNTOLD)
+		return softint_exit(v, c, c->length, c->vector);
+	bytes = peek(v);
+	if ((bytes & 0xff) == OPCODE_INT)
+		return softint_exit(v, c, 2, bytes >> 8);
+	if ((bytes & 0xff) == OPCODE_INT3)
+		return breakpoint(v, c, 1);
+	return other_softint(v, c);
 }
 
 static enum vmm_verdict on_icebp(struct vmm_vcpu *v, struct vmm_cause *c)
@@ -304,7 +335,7 @@ static enum vmm_verdict on_cpuid(struct vmm_vcpu *v, struct vmm_cause *c)
 	uint32_t length = c->length, leaf, sub, out[4];
 	struct code code;
 
-	if (length == 0 && known(v, 0x0f, SECOND_CPUID))
+	if (length == 0 && peek(v) == INSN_CPUID)
 		length = 2;
 	if (length == 0) {
 		fetch(v, &code, LONGEST);

@@ -139,13 +139,6 @@ void vmm_machine_put(struct vmm_machine *m)
 	vmm_hw_put();
 }
 
-int vmm_machine_usable(const struct vmm_machine *m)
-{
-	if (OS_READ(m->dead))
-		return EIO;
-	return os_owner_is_current(m->owner) ? 0 : EPERM;
-}
-
 /* ---- what no vCPU may be in the middle of using ---- */
 
 /* [m, n] All vCPUs are visited; false: one runs, and none is. */
@@ -154,11 +147,12 @@ static bool visit_all(struct vmm_machine *m)
 	uint32_t i;
 
 	for (i = 0; i < m->nvcpus; i++) {
-		if (m->vcpus[i] == NULL || vmm_vcpu_visit(m->vcpus[i]))
+		if (m->vcpus[i] == NULL ||
+		    vmm_acquire(&m->vcpus[i]->busy, VMM_VISITED))
 			continue;
 		while (i-- != 0)
 			if (m->vcpus[i] != NULL)
-				vmm_vcpu_leave(m->vcpus[i]);
+				vmm_release(&m->vcpus[i]->busy);
 		return false;
 	}
 	return true;
@@ -170,7 +164,7 @@ static void leave_all(struct vmm_machine *m)
 
 	for (i = 0; i < m->nvcpus; i++)
 		if (m->vcpus[i] != NULL)
-			vmm_vcpu_leave(m->vcpus[i]);
+			vmm_release(&m->vcpus[i]->busy);
 }
 
 static int read_cpuid(const struct vmm_cpuid *a, struct vmm_cpuid_entry **out)

@@ -43,63 +43,80 @@ static uint32_t take_regs(struct vmm_vcpu *v)
 	return 0;
 }
 
-struct debug_copy {
-	uint64_t dr[4], dr7;
-};
-
-static uint32_t copy_debug(const struct vmm_vcpu *v, struct debug_copy *d)
+/* The context is the run's from here to its end. */
+static uint32_t take_context(struct vmm_vcpu *v, struct vmm_context_state *c)
 {
+	if (c == NULL || !vmm_acquire(&c->busy, VMM_RUNS))
+		return VMM_FIELD_CONTEXT;
+	if (!c->exists) {
+		vmm_release(&c->busy);
+		return VMM_FIELD_CONTEXT;
+	}
+	v->context = c;
+	return 0;
+}
+
+static uint32_t take_debug(struct vmm_vcpu *v)
+{
+	uint64_t dr[4], dr7 = OS_READ(v->page->dr7);
 	unsigned i;
 
-	d->dr7 = OS_READ(v->page->dr7);
 	for (i = 0; i < 4; i++) {
-		d->dr[i] = OS_READ(v->page->dr[i]);
+		dr[i] = OS_READ(v->page->dr[i]);
 		/* Or the host's own code would be watched. */
-		if (d->dr[i] >> 47 != 0)
+		if (dr[i] >> 47 != 0)
 			return VMM_FIELD_DR;
 	}
-	return x86_dr7_valid(d->dr7) ? 0 : VMM_FIELD_DR7;
+	if (!x86_dr7_valid(dr7))
+		return VMM_FIELD_DR7;
+	memcpy(v->dr, dr, sizeof(v->dr));
+	v->dr7 = dr7 | VMM_X86_DR7_FIXED;
+	v->debug = (dr7 & VMM_X86_DR7_ENABLED) != 0;
+	v->pending |= VMM_LOAD_DEBUG;
+	return 0;
+}
+
+static void take_space(struct vmm_vcpu *v, uint64_t cr3)
+{
+	/* Also when it is the same: that is how a processor flushes. */
+	v->pending |= VMM_LOAD_SPACE;
+	if (cr3 != v->cr3) {
+		v->cr3 = cr3;
+		v->space_id++;
+		vmm_count(&v->stats->space_switches, 1);
+	}
 }
 
 /* All groups are checked before the first is taken: a run that FAILED has
  * changed nothing, its commit included. */
 static uint32_t take_groups(struct vmm_vcpu *v, uint32_t commit)
 {
-	struct debug_copy d;
-	uint64_t cr3 = v->cr3;
+	struct vmm_context_state *old = v->context, *c = old;
+	uint64_t cr3 = OS_READ(v->page->cr3);
 	uint32_t field;
 
 	if ((commit & ~SET_ALL) != 0)
 		return VMM_FIELD_COMMIT;
-	if ((commit & VMM_SET_SPACE) != 0) {
-		cr3 = OS_READ(v->page->cr3);
-		if ((cr3 & VMM_PAGE_MASK) != 0 || cr3 >> vmm_hw.gpa_bits != 0)
-			return VMM_FIELD_CR3;
-	}
-	if ((commit & VMM_SET_DEBUG) != 0) {
-		field = copy_debug(v, &d);
-		if (field != 0)
-			return field;
-	}
-	if ((commit & VMM_SET_CONTEXT) != 0 &&
-	    !vmm_context_take(v, OS_READ(v->page->context)))
-		return VMM_FIELD_CONTEXT;
-
-	if ((commit & VMM_SET_SPACE) != 0) {
-		/* Also when it is the same: that is how a processor flushes. */
-		v->pending |= VMM_LOAD_SPACE;
-		if (cr3 != v->cr3) {
-			v->cr3 = cr3;
-			v->space_id++;
-			vmm_count(&v->stats->space_switches, 1);
+	if ((commit & VMM_SET_SPACE) != 0 && ((cr3 & VMM_PAGE_MASK) != 0 ||
+	    cr3 >> vmm_hw.gpa_bits != 0))
+		return VMM_FIELD_CR3;
+	if ((commit & VMM_SET_CONTEXT) != 0)
+		c = vmm_context_find(v->machine, OS_READ(v->page->context));
+	field = take_context(v, c);
+	if (field == 0 && (commit & VMM_SET_DEBUG) != 0) {
+		field = take_debug(v);
+		if (field != 0) {
+			vmm_release(&c->busy);
+			v->context = old;
 		}
 	}
-	if ((commit & VMM_SET_DEBUG) != 0) {
-		memcpy(v->dr, d.dr, sizeof(v->dr));
-		v->dr7 = d.dr7 | VMM_X86_DR7_FIXED;
-		v->debug = (d.dr7 & VMM_X86_DR7_ENABLED) != 0;
-		v->pending |= VMM_LOAD_DEBUG;
-	}
+	if (field != 0)
+		return field;
+
+	if (c != old)
+		vmm_count(&v->stats->context_switches, 1);
+	if ((commit & VMM_SET_SPACE) != 0)
+		take_space(v, cr3);
 	if ((commit & VMM_SET_FLUSH) != 0)
 		v->pending |= VMM_LOAD_FLUSH;
 	if ((commit & (VMM_SET_SPACE | VMM_SET_FLUSH)) != 0)
@@ -128,12 +145,9 @@ static bool take_page(struct vmm_vcpu *v)
 	v->wanted = OS_READ(v->page->wanted);
 	if (field == 0 && (v->wanted & ~WANT_ALL) != 0)
 		field = VMM_FIELD_WANTED;
-	if (field == 0 && commit != 0)
-		field = take_groups(v, commit);
-	/* Another vCPU may have taken the context in the meantime. */
-	if (field == 0 && v->context == NULL &&
-	    !vmm_context_take(v, v->context_number))
-		field = VMM_FIELD_CONTEXT;
+	if (field == 0)
+		field = commit != 0 ? take_groups(v, commit) :
+		    take_context(v, v->context);
 	if (field != 0) {
 		vmm_exit_plain(v, VMM_EXIT_FAILED, field);
 		return false;
@@ -225,8 +239,7 @@ static inline bool wanted_outside(struct vmm_vcpu *v)
 	    OS_READ(v->machine->dead) || os_attention();
 }
 
-static enum vmm_verdict enter(struct vmm_vcpu *v, struct vmm_cpu *c,
-    struct vmm_cause *cause)
+static enum vmm_verdict enter(struct vmm_vcpu *v, struct vmm_cpu *c)
 {
 	enum vmm_verdict verdict;
 	uint64_t gen;
@@ -242,8 +255,8 @@ static enum vmm_verdict enter(struct vmm_vcpu *v, struct vmm_cpu *c,
 		if ((v->pending & LOAD_TRANSLATIONS) != 0)
 			x86_code_forget(&v->code);
 		vmm_count(&v->stats->entries, 1);
-		vmm_hw.vendor->run(v, c, cause);
-		verdict = vmm_exit_handle(v, cause);
+		vmm_hw.vendor->run(v, c, &v->cause);
+		verdict = vmm_exit_handle(v, &v->cause);
 		if (verdict != VMM_GO_ON)
 			break;
 		vmm_count(&v->stats->handled, 1);
@@ -264,8 +277,7 @@ static enum vmm_verdict enter(struct vmm_vcpu *v, struct vmm_cpu *c,
  * looks for mode INSIDE; here mode is set first, then those are read: one of
  * the two sees the other.
  */
-static int inside(struct vmm_vcpu *v, struct vmm_cause *cause,
-    enum vmm_verdict *verdict)
+static int inside(struct vmm_vcpu *v, enum vmm_verdict *verdict)
 {
 	uint32_t n = os_guest_begin();
 	struct vmm_cpu *c = &vmm_hw.cpus[n];
@@ -287,7 +299,7 @@ static int inside(struct vmm_vcpu *v, struct vmm_cause *cause,
 		goto out;
 	if (c->last != v || v->last_cpu != n || c->last_space != v->space_id)
 		take_cpu(v, c);
-	*verdict = enter(v, c, cause);
+	*verdict = enter(v, c);
 out:
 	/* Only after the last look at the nested tables. */
 	OS_RELEASE(v->mode, VMM_OUTSIDE);
@@ -327,9 +339,9 @@ static int look_around(struct vmm_vcpu *v, bool *ended)
 	return *ended ? 0 : os_resched();
 }
 
-static int fill(struct vmm_vcpu *v, const struct vmm_cause *cause, bool *ended)
+static int fill(struct vmm_vcpu *v, bool *ended)
 {
-	int error = vmm_fault(v, cause->gpa, cause->access);
+	int error = vmm_fault(v, v->cause.gpa, v->cause.access);
 
 	switch (error) {
 	case 0:
@@ -341,7 +353,7 @@ static int fill(struct vmm_vcpu *v, const struct vmm_cause *cause, bool *ended)
 	case EIO:
 		return error;
 	default:
-		vmm_exit_memory(v, cause, error);
+		vmm_exit_memory(v, &v->cause, error);
 		*ended = true;
 		return 0;
 	}
@@ -350,36 +362,21 @@ static int fill(struct vmm_vcpu *v, const struct vmm_cause *cause, bool *ended)
 static int go(struct vmm_vcpu *v)
 {
 	enum vmm_verdict verdict = VMM_AROUND;
-	struct vmm_cause cause;
 	bool ended = false;
 	int error;
 
 	do {
-		error = inside(v, &cause, &verdict);
+		error = inside(v, &verdict);
 		if (error != 0 || verdict == VMM_LEAVE)
 			break;
 		if (OS_READ(v->machine->dead))
 			error = EIO;
 		else if (verdict == VMM_FILL)
-			error = fill(v, &cause, &ended);
+			error = fill(v, &ended);
 		else
 			error = look_around(v, &ended);
 	} while (error == 0 && !ended);
 	return error;
-}
-
-static bool begin(struct vmm_vcpu *v)
-{
-	for (;;) {
-		uint32_t was = os_cmpxchg32(&v->busy, VMM_REST, VMM_RUNS);
-
-		if (was == VMM_REST)
-			return true;
-		if (was == VMM_RUNS)
-			return false;
-		/* A visitor: it does not sleep. */
-		(void)os_resched();
-	}
 }
 
 int vmm_vcpu_run(struct vmm_vcpu *v)
@@ -388,15 +385,16 @@ int vmm_vcpu_run(struct vmm_vcpu *v)
 
 	if (error != 0)
 		return error;
-	if (!begin(v))
+	if (!vmm_acquire(&v->busy, VMM_RUNS))
 		return EBUSY;
 	vmm_count(&v->stats->runs, 1);
 	if (take_page(v)) {
 		error = go(v);
 		store_page(v);
+		vmm_release(&v->context->busy);
 		if (error != 0)
 			OS_WRITE(v->page->exit.kind, VMM_EXIT_NONE);
 	}
-	OS_RELEASE(v->busy, VMM_REST);
+	vmm_release(&v->busy);
 	return error;
 }

@@ -24,7 +24,6 @@ static struct vmm_vcpu *make(struct vmm_machine *m, uint32_t index)
 	v->machine = m;
 	v->index = index;
 	v->cpu = v->last_cpu = v->timer_cpu = VMM_NO_CPU;
-	v->context_number = VMM_MAX_CONTEXTS;
 	v->dr7 = VMM_X86_DR7_FIXED;
 	x86_code_forget(&v->code);
 	v->page = os_page_alloc(&pa);
@@ -98,7 +97,6 @@ void vmm_vcpu_destroy(struct vmm_vcpu *v)
 	while (m->nvcpus != 0 && m->vcpus[m->nvcpus - 1] == NULL)
 		m->nvcpus--;
 	os_spin_unlock(&m->nested_lock);
-	vmm_context_drop(v);
 	OS_WRITE(m->live_vcpus, m->live_vcpus - 1);
 	os_mutex_unlock(&m->lock);
 	os_timer_stop(&v->timer);
@@ -121,22 +119,6 @@ int vmm_vcpu_kick(struct vmm_vcpu *v)
 	return 0;
 }
 
-bool vmm_vcpu_visit(struct vmm_vcpu *v)
-{
-	uint32_t was;
-
-	/* Another visitor is gone in a moment. */
-	do {
-		was = os_cmpxchg32(&v->busy, VMM_REST, VMM_VISITED);
-	} while (was == VMM_VISITED);
-	return was == VMM_REST;
-}
-
-void vmm_vcpu_leave(struct vmm_vcpu *v)
-{
-	OS_RELEASE(v->busy, VMM_REST);
-}
-
 int vmm_vcpu_raw(struct vmm_vcpu *v, struct vmm_raw *a)
 {
 	struct vmm_machine *m = v->machine;
@@ -148,7 +130,7 @@ int vmm_vcpu_raw(struct vmm_vcpu *v, struct vmm_raw *a)
 		return EINVAL;
 	/* The lock is only so that a visitor is not preempted. */
 	os_spin_lock(&m->context_lock);
-	if (!vmm_vcpu_visit(v)) {
+	if (!vmm_acquire(&v->busy, VMM_VISITED)) {
 		error = EBUSY;
 	} else {
 		if (a->op == VMM_RAW_READ)
@@ -159,7 +141,7 @@ int vmm_vcpu_raw(struct vmm_vcpu *v, struct vmm_raw *a)
 			    a->value);
 		else
 			error = EINVAL;
-		vmm_vcpu_leave(v);
+		vmm_release(&v->busy);
 	}
 	os_spin_unlock(&m->context_lock);
 	return error;

@@ -5,10 +5,11 @@
  *
  * Guards: [I] set before it is published, [h] hardware lock, [l] list lock,
  * [m] machine lock, [n] nested lock (spin), [c] context lock (spin),
- * [a] atomic, [v] whoever has made v->busy something else than VMM_REST,
- * [r] the thread that runs the vCPU, interrupts off where it says so.
+ * [a] atomic, [v] whoever has made the vCPU's, or the context's, busy something
+ * else than VMM_REST, [r] the thread that runs the vCPU, interrupts off where
+ * it says so.
  * Lock order: h; l; m, owner's mmap lock, n or c (never both).  Nobody waits
- * for a vCPU that runs: what needs one at rest is EBUSY then.  The host's lock
+ * for what runs: who needs a vCPU or a context at rest is EBUSY then.  The host's lock
  * against hotplug is inside h, so that what it calls may not take h.
  *
  * References: a vCPU descriptor holds its machine; a machine's memory, tables
@@ -123,13 +124,20 @@ struct vmm_region {
 
 /* ---- contexts (context.c) ---------------------------------------------- */
 
+/* Who owns a vCPU, or a context.  A visitor does not sleep, so that run may
+ * wait for it. */
+enum vmm_busy { VMM_REST = 0, VMM_RUNS = 1, VMM_VISITED = 2 };
+
+/* There from the first use of its number to the machine's end, so that a
+ * number leads to it without a lock. */
 struct vmm_context_state {
-	uint8_t *xsave;		/* [holder's v, else c] 64-byte aligned */
-	void *memory;		/* [I] what xsave is in */
-	uint32_t number;	/* [I] */
-	uint32_t counted;	/* written with [c]; COUNT: bit n of vector n */
-	struct vmm_vcpu *holder; /* [c] whose context it is, running or not */
+	uint32_t busy;		/* [a] enum vmm_busy: v */
+	bool exists;		/* [v, c] */
+	uint32_t counted;	/* [a] COUNT: bit n of vector n */
+	uint8_t *xsave;		/* [v] 64-byte aligned */
+	void *memory;		/* [v] what xsave is in */
 };
+#define VMM_CONTEXT_CHUNK	256u
 
 /* ---- machines (machine.c) ---------------------------------------------- */
 
@@ -162,7 +170,9 @@ struct vmm_machine {
 	bool has_tsc_aux;
 
 	struct os_spin context_lock;	/* c */
-	struct vmm_context_state **contexts;	/* [c] by number */
+	/* [m] filled from the start, [a] read: by number. */
+	struct vmm_context_state *contexts[VMM_MAX_CONTEXTS /
+	    VMM_CONTEXT_CHUNK];
 	uint32_t ncontexts, cap_contexts;	/* [c] */
 	uint32_t free_context;		/* [c] none below is free */
 
@@ -191,9 +201,6 @@ struct vmm_machine {
 #define VMM_NO_CPU	0xffffffffu
 
 enum vmm_mode { VMM_OUTSIDE = 0, VMM_INSIDE = 1 };
-
-/* v->busy.  A visitor never sleeps, so that run may wait for it. */
-enum vmm_busy { VMM_REST = 0, VMM_RUNS = 1, VMM_VISITED = 2 };
 
 /* Validated, and not in the owner's hands. */
 struct vmm_state {
@@ -226,8 +233,8 @@ struct vmm_vcpu {
 	uint64_t cr3;
 	uint64_t space_id;		/* changes with cr3 */
 	struct x86_code code;		/* where it is, forgotten with pending */
-	struct vmm_context_state *context;	/* [v] its holder is v; NULL */
-	uint32_t context_number;	/* that the owner named */
+	struct vmm_context_state *context;	/* [v] that the owner named
+					 * last, or NULL; owned by a run */
 	uint64_t dr[4], dr7;
 	bool debug;			/* dr7 enables something */
 	uint64_t deadline;		/* the timer is armed for it; 0 */
@@ -235,6 +242,7 @@ struct vmm_vcpu {
 	struct os_timer timer;
 	uint8_t *host_xsave;		/* the thread's own, while inside */
 	void *host_memory;		/* [I] what host_xsave is in */
+	struct vmm_cause cause;		/* of the last exit */
 	void *tables[4];		/* [v] ready for the next nested fault */
 	uint64_t tables_pa[4];
 	uint32_t ntables;
@@ -287,8 +295,13 @@ void vmm_stats_close(struct vmm_stats_file *f);
 
 /* ---- among the core's files -------------------------------------------- */
 
-/* May the calling process use m now?  0, EPERM, EIO. */
-int vmm_machine_usable(const struct vmm_machine *m);
+/* May the calling process use m now? */
+static inline int vmm_machine_usable(const struct vmm_machine *m)
+{
+	if (OS_READ(m->dead))
+		return EIO;
+	return os_owner_is_current(m->owner) ? 0 : EPERM;
+}
 
 /* fault.c: 0: go on; ENOENT EACCES EFAULT EHWPOISON: the exit MEMORY's detail;
  * EINTR, ENOMEM, EIO; EAGAIN: look at signals, then again. */
@@ -324,14 +337,27 @@ int vmm_context_destroy(struct vmm_machine *m, const struct vmm_context *a);
 int vmm_xsave_get(struct vmm_machine *m, const struct vmm_xsave *a);
 int vmm_xsave_set(struct vmm_machine *m, const struct vmm_xsave *a);
 int vmm_policy_set(struct vmm_machine *m, const struct vmm_policy *a);
-/* [v] Make context number v's; false: none, or another's that runs. */
-bool vmm_context_take(struct vmm_vcpu *v, uint32_t number);
-void vmm_context_drop(struct vmm_vcpu *v);
+/* The place of that number; NULL: it was never used. */
+struct vmm_context_state *vmm_context_find(const struct vmm_machine *m,
+    uint32_t number);
 void vmm_contexts_fini(struct vmm_machine *m);
 
-/* Own v for a moment, without sleeping: false when it runs. */
-bool vmm_vcpu_visit(struct vmm_vcpu *v);
-void vmm_vcpu_leave(struct vmm_vcpu *v);
+/* Own a vCPU or a context: false when it runs.  To visit it a spin lock has to
+ * be held, so that it is not for long. */
+static inline bool vmm_acquire(uint32_t *busy, enum vmm_busy what)
+{
+	for (;;) {
+		uint32_t was = os_cmpxchg32(busy, VMM_REST, what);
+
+		if (was != VMM_VISITED)
+			return was == VMM_REST;
+	}
+}
+
+static inline void vmm_release(uint32_t *busy)
+{
+	OS_RELEASE(*busy, VMM_REST);
+}
 int vmm_cpuid_set(struct vmm_machine *m, const struct vmm_cpuid *a);
 int vmm_msr_set(struct vmm_machine *m, const struct vmm_msr *a);
 int vmm_vcpu_raw(struct vmm_vcpu *v, struct vmm_raw *a);
