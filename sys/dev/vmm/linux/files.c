@@ -201,21 +201,27 @@ static long vcpu_run(struct vmm_vcpu *v)
 	return -error;
 }
 
-static long vcpu_ioctl(struct file *file, unsigned int cmd, unsigned long user)
+/* A function of its own: the kernel clears such a frame on entry, which would
+ * be the half of VMM_RUN's price. */
+static noinline long vcpu_other(struct vmm_vcpu *v, unsigned int cmd,
+    unsigned long user)
 {
-	struct vmm_vcpu *v = file->private_data;
 	struct arg a;
-	int error;
+	int error = vmm_machine_usable(v->machine);
 
-	if (likely(cmd == VMM_RUN))
-		return vcpu_run(v);
-	error = vmm_machine_usable(v->machine);
 	if (error == 0)
 		error = arg_in(&a, cmd, user);
 	if (error != 0)
 		return -error;
 	error = vmm_vcpu_ioctl(v, cmd, &a);
 	return finish(error, &a, cmd, user);
+}
+
+static long vcpu_ioctl(struct file *file, unsigned int cmd, unsigned long user)
+{
+	struct vmm_vcpu *v = file->private_data;
+
+	return likely(cmd == VMM_RUN) ? vcpu_run(v) : vcpu_other(v, cmd, user);
 }
 
 static int vcpu_release(struct inode *inode, struct file *file)
