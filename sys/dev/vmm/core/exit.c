@@ -14,6 +14,7 @@
 #define LONGEST		15u
 
 #define SECOND_SYSCALL	0x05u	/* after 0F */
+#define SECOND_SYSRET	0x07u
 #define SECOND_CPUID	0xa2u
 #define INSN_SYSCALL	0x050fu	/* as peek() has them */
 #define INSN_CPUID	0xa20fu
@@ -208,6 +209,9 @@ static enum vmm_verdict other_ud(struct vmm_vcpu *v, const struct vmm_cause *c)
 		return syscall_exit(v, c, length);
 	if (incomplete(&code, SECOND_SYSCALL))
 		return again(v);
+	/* SYSRET is #UD for the same reason, before the ring is looked at. */
+	if (x86_insn_0f(code.byte, code.n, SECOND_SYSRET) != 0)
+		return exception_exit(v, c, VMM_X86_GP, 0);
 	return exception_exit(v, c, VMM_X86_UD, 0);
 }
 
