@@ -172,6 +172,16 @@ static const struct {
 	{ VMM_VCPU_CREATE, vcpu_create },
 };
 
+/* As the probe wants it, at the next instruction. */
+static void breakpoint(struct vmm_vcpu_page *page)
+{
+	page->exit.kind = VMM_EXIT_EXCEPTION;
+	page->exit.vector = 1;
+	page->exit.dr6 = 1;
+	page->exit.valid = VMM_VALID_DR6;
+	page->regs.rip = page->dr[0];
+}
+
 static int run(struct vmm_vcpu_page *page)
 {
 	device.runs++;
@@ -180,6 +190,9 @@ static int run(struct vmm_vcpu_page *page)
 		return device.run_error;
 	memset(&page->exit, 0, sizeof(page->exit));
 	page->exit.kind = VMM_EXIT_SYSCALL;
+	if (page->dr7 == 1 && page->dr[0] == page->regs.rip + 1 &&
+	    !device.no_breakpoints)
+		breakpoint(page);
 	if (device.run != NULL)
 		device.run(page);
 	if (page->exit.kind != VMM_EXIT_FAILED)

@@ -23,7 +23,7 @@ struct device {
 	/* What the next calls return. */
 	int open_error, info_error, machine_error, memory_error;
 	int context_error, cpuid_error, vcpu_error, xsave_error, run_error;
-	bool map_fails;
+	bool map_fails, no_breakpoints;
 	char why[64];
 	/* Answers a run: fills the page's exit. */
 	void (*run)(struct vmm_vcpu_page *page);

@@ -30,6 +30,8 @@ static int setup(void **state)
 	device_fds = 0;
 	before = fake_alive;
 	assert_ok(try("vmm", &u->v, NULL, 0));
+	device.nregions = device.contexts = 0;	/* the probe's */
+	memset(device.page, 0, sizeof(device.page));
 	assert_ok(vmmctl_machine_create(u->v, NULL, &u->m));
 	assert_ok(vmmctl_space_create(u->m, &u->s));
 	assert_ok(vmmctl_context_create(u->s, &u->c));
@@ -109,7 +111,7 @@ static void sentences(void **state)
 }
 
 /* What the device says stands in the way. */
-static void not_usable(void **state)
+static void no_machine(void **state)
 {
 	static const int errors[] = { -EBUSY, -EOPNOTSUPP, -EDQUOT };
 	struct vmmctl *v;
@@ -118,17 +120,70 @@ static void not_usable(void **state)
 	(void)state;
 	for (size_t i = 0; i < 3; i++) {
 		device_reset();
-		device.info.usable = 0;
 		device.machine_error = errors[i];
 		strcpy(device.why, "kvm_amd holds it: rmmod kvm_amd");
 		assert_int_equal(try("vmm", &v, why, sizeof(why)), errors[i]);
 		assert_non_null(strstr(why, device.why));
 	}
-	/* It became usable in between. */
-	device.machine_error = 0;
-	assert_ok(try("vmm", &v, why, sizeof(why)));
-	vmmctl_close(v);
 	assert_int_equal(device_fds, 0);
+}
+
+static void shut_down(struct vmm_vcpu_page *p)
+{
+	p->exit.kind = VMM_EXIT_SHUTDOWN;
+	p->exit.raw = 0x7f;
+}
+
+/* Each of the probe's steps can fail. */
+static void probes_that_fail(void **state)
+{
+	static int *const errors[] = { &device.memory_error,
+	    &device.context_error, &device.vcpu_error, &device.run_error };
+	struct vmmctl *v;
+	char why[512];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++) {
+		device_reset();
+		*errors[i] = -ENOSPC;
+		assert_int_equal(try("vmm", &v, why, sizeof(why)), -ENOSPC);
+		assert_non_null(strstr(why, "/dev/vmm"));
+	}
+	device_reset();
+	device.map_fails = true;
+	assert_int_equal(try("vmm", &v, why, sizeof(why)), -ENOMEM);
+	device_reset();
+	device.run = shut_down;
+	assert_int_equal(try("vmm", &v, why, sizeof(why)), -ENOTSUP);
+	assert_non_null(strstr(why, "raw 0x7f"));
+	assert_int_equal(device_fds, 0);
+}
+
+static void no_breakpoints(void **state)
+{
+	const struct vmmctl_debug_regs d = { .dr7 = 1 };
+	struct unit *u = *state;
+	struct vmmctl_info info;
+	struct vmmctl_machine *m;
+	struct vmmctl_space *s;
+	struct vmmctl_context *c;
+	struct vmmctl *v;
+
+	assert_ok(vmmctl_info(u->v, &info, sizeof(info)));
+	assert_true(info.caps & VMMCTL_CAP_DEBUG_REGS);
+	assert_true(info.exit_ns > 0);
+	device.no_breakpoints = true;
+	assert_ok(try("vmm", &v, NULL, 0));
+	assert_ok(vmmctl_info(v, &info, sizeof(info)));
+	assert_false(info.caps & VMMCTL_CAP_DEBUG_REGS);
+	assert_ok(vmmctl_machine_create(v, NULL, &m));
+	assert_ok(vmmctl_space_create(m, &s));
+	assert_ok(vmmctl_context_create(s, &c));
+	assert_fails(v, vmmctl_context_set_debug_regs(c, &d), -ENOTSUP,
+	    "do not fire");
+	vmmctl_close(v);
+	device.contexts = 1;	/* that were not ended one by one */
+	device.bad = 0;
 }
 
 static void the_best(void **state)
@@ -174,6 +229,8 @@ static void facts(void **state)
 	assert_false(info.caps & VMMCTL_CAP_CPUID_POLICY);
 	assert_true(info.caps & VMMCTL_CAP_FSGSBASE);
 	vmmctl_close(v);
+	device.contexts = 1;	/* the probe's ended with its machine */
+	device.bad = 0;
 }
 
 /* ---- machines ---- */
@@ -576,7 +633,9 @@ int main(void)
 {
 	const struct CMUnitTest vmm_tests[] = {
 		cmocka_unit_test(sentences),
-		cmocka_unit_test(not_usable),
+		cmocka_unit_test(no_machine),
+		cmocka_unit_test(probes_that_fail),
+		TEST(no_breakpoints),
 		cmocka_unit_test(the_best),
 		TEST(facts),
 		TEST(machines),

@@ -101,15 +101,9 @@ static int create(struct vmmctl_machine *m)
 {
 	/* Limits of memory are the core's: tables do not count. */
 	struct vmm_machine_create a = { .max_vcpus = m->max_vcpus };
-	int fd;
 
 	memcpy(a.name, m->counters->page->name, sizeof(a.name));
-	fd = dv_call(host_of(m->v)->fd, VMM_MACHINE_CREATE, &a);
-	if (fd >= 0)
-		return fd;
-	a.why[sizeof(a.why) - 1] = '\0';
-	return vmmctl_fail(m->v, fd, VMM_DEVICE " makes no machine: %s",
-	    a.why[0] != '\0' ? a.why : strerror(-fd));
+	return dv_machine(m->v, host_of(m->v), &a);
 }
 
 static int machine_init(struct vmmctl_machine *m)
@@ -266,6 +260,9 @@ static int debug_regs(struct vmmctl_context *c)
 {
 	struct dv_context *dc = c->backend_data;
 
+	if (!host_of(c->m->v)->debug_regs)
+		return vmmctl_fail(c->m->v, -ENOTSUP, "hardware breakpoints "
+		    "do not fire on this processor");
 	dc->stamp = dv_stamp(machine_of(c->m));
 	return 0;
 }

@@ -29,9 +29,13 @@ int dv_call(int fd, unsigned long request, const void *arg)
 {
 	long r;
 
-	__asm__ volatile("syscall" : "=a"(r)
-	    : "0"((long)SYS_ioctl), "D"((long)fd), "S"(request), "d"(arg)
-	    : "rcx", "r11", "memory");
+	/* Only VMM_RUN means signals; others are cut short by any. */
+	do
+		__asm__ volatile("syscall" : "=a"(r)
+		    : "0"((long)SYS_ioctl), "D"((long)fd), "S"(request),
+		      "d"(arg)
+		    : "rcx", "r11", "memory");
+	while (r == -EINTR);
 	return (int)r;
 }
 

@@ -19,7 +19,7 @@
 
 int dv_open(const char *path);
 void dv_close(int fd);
-/* An ioctl.  Async-signal-safe. */
+/* An ioctl, which goes on after a signal.  Async-signal-safe. */
 int dv_call(int fd, unsigned long request, const void *arg);
 void *dv_map(int fd, size_t size);	/* NULL: no memory */
 void dv_unmap(void *p, size_t size);
@@ -29,10 +29,18 @@ void dv_unmap(void *p, size_t size);
 struct dv_host {
 	int fd;
 	struct vmm_info info;
+	/* Probed, for emulated processors differ from what they say. */
+	bool debug_regs;	/* hardware breakpoints fire */
+	uint64_t exit_ns;	/* of a SYSCALL and back */
 };
 
 int dv_backend_open(struct vmmctl *v, const char *option);
 void dv_backend_close(struct vmmctl *v);
+/* Does the device run a guest user?  probe.c */
+int dv_probe(struct vmmctl *v, struct dv_host *h);
+/* A machine descriptor; -errno, with the device's sentence. */
+int dv_machine(struct vmmctl *v, const struct dv_host *h,
+    struct vmm_machine_create *a);
 
 /* ---- objects (backend.c) ---- */
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
  * open.c - opening /dev/vmm: is it there, may we, does it speak our version,
- * and could it make a machine now?  Every refusal says how to cure it.
+ * and does it run a guest user now?  Every refusal says how to cure it.
  */
 #include "dv.h"
 #include "../pt.h"
@@ -58,28 +58,22 @@ static int ask(struct vmmctl *v, struct dv_host *h)
 	return 0;
 }
 
-/* The device says that it could not make a machine: why, it says best when it
- * is asked for one. */
-static int try_machine(struct vmmctl *v, const struct dv_host *h)
+int dv_machine(struct vmmctl *v, const struct dv_host *h,
+    struct vmm_machine_create *a)
 {
-	struct vmm_machine_create a = { .name = "probe" };
-	int fd = dv_call(h->fd, VMM_MACHINE_CREATE, &a);
+	int fd = dv_call(h->fd, VMM_MACHINE_CREATE, a);
 
-	if (fd >= 0) {
-		dv_close(fd);
-		return 0;
-	}
-	a.why[sizeof(a.why) - 1] = '\0';
-	return vmmctl_fail(v, fd, VMM_DEVICE ": %s", a.why[0] != '\0' ?
-	    a.why : strerror(-fd));
+	if (fd >= 0)
+		return fd;
+	a->why[sizeof(a->why) - 1] = '\0';
+	return vmmctl_fail(v, fd, VMM_DEVICE " makes no machine: %s",
+	    a->why[0] != '\0' ? a->why : strerror(-fd));
 }
 
 static int check(struct vmmctl *v, struct dv_host *h)
 {
 	int err = ask(v, h);
 
-	if (err == 0 && !h->info.usable)
-		err = try_machine(v, h);
 	if (err != 0)
 		return err;
 	if ((h->info.caps & VMM_CAP_GUEST_USER) == 0)
@@ -91,18 +85,22 @@ static int check(struct vmmctl *v, struct dv_host *h)
 		    "guest-physical addresses below 0x%llx; 0x%llx are needed",
 		    (unsigned long long)h->info.gpa_limit,
 		    (unsigned long long)(2 * PT_POOL_SIZE));
-	return 0;
+	return dv_probe(v, h);
 }
 
-static void fill_info(struct vmmctl_info *info, const struct vmm_info *d)
+static void fill_info(struct vmmctl_info *info, const struct dv_host *h)
 {
+	const struct vmm_info *d = &h->info;
+
 	snprintf(info->variant, sizeof(info->variant), "%.*s",
 	    (int)sizeof(d->vendor), d->vendor);
 	/* Nothing is in the guest but the guest: every exit is the
 	 * processor's own. */
-	info->caps = VMMCTL_CAP_DEBUG_REGS | VMMCTL_CAP_VSYSCALL |
-	    VMMCTL_CAP_COMPAT_TRAP | VMMCTL_CAP_SELECTORS |
-	    VMMCTL_CAP_HIDDEN | VMMCTL_CAP_EXACT | VMMCTL_CAP_INT80;
+	info->caps = VMMCTL_CAP_VSYSCALL | VMMCTL_CAP_COMPAT_TRAP |
+	    VMMCTL_CAP_SELECTORS | VMMCTL_CAP_HIDDEN | VMMCTL_CAP_EXACT |
+	    VMMCTL_CAP_INT80;
+	if (h->debug_regs)
+		info->caps |= VMMCTL_CAP_DEBUG_REGS;
 	if (d->caps & VMM_CAP_CPUID)
 		info->caps |= VMMCTL_CAP_CPUID_POLICY;
 	if (d->caps & VMM_CAP_FSGSBASE)
@@ -113,6 +111,7 @@ static void fill_info(struct vmmctl_info *info, const struct vmm_info *d)
 	info->xsave_size = d->xsave_size;
 	info->max_vcpus = d->max_vcpus < DV_VCPUS_MAX ? d->max_vcpus :
 	    DV_VCPUS_MAX;
+	info->exit_ns = h->exit_ns;
 }
 
 int dv_backend_open(struct vmmctl *v, const char *option)
@@ -134,7 +133,7 @@ int dv_backend_open(struct vmmctl *v, const char *option)
 		return err;
 	}
 	v->backend_data = h;
-	fill_info(&v->info, &h->info);
+	fill_info(&v->info, h);
 	return 0;
 }
 

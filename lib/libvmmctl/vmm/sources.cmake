@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
 target_sources(vmmctl_objects PRIVATE
-  vmm/backend.c vmm/decode.c vmm/device.c vmm/enter.c vmm/open.c)
+  vmm/backend.c vmm/decode.c vmm/device.c vmm/enter.c
+  vmm/open.c vmm/probe.c)
 target_compile_definitions(vmmctl_objects PRIVATE VMMCTL_WITH_VMM)
