@@ -63,8 +63,10 @@ def run(command, why, log=None, **options):
         if log is not None:
             with open(log, encoding='utf-8', errors='replace') as f:
                 text = f.read() + f'the whole log is {log}\n'
+        lines = (text or '').splitlines()
+        errors = [n for n in lines if 'error' in n.lower()][:15]
         raise Failed(f'{why}:\n' + '\n'.join(
-            (text or '').splitlines()[-25:])) from e
+            (errors or lines[-15:]) + lines[-1:])) from e
 
 
 def update(path, data):

@@ -10,8 +10,7 @@ import cache
 EPOCH = os.environ.get('SOURCE_DATE_EPOCH', '1577836800')
 FOLDERS = ('bin', 'dev', 'etc', 'lab', 'lib', 'out', 'proc', 'root', 'run',
            'sys', 'tmp', 'var')
-# vmm needs none of KVM's; the rest is for swap and for sending things out.
-MODULES = ('irqbypass', 'kvm', 'kvm-amd', 'kvm-intel', 'loop', 'zram')
+MODULES = ('kvm', 'kvm-amd', 'kvm-intel', 'zram')
 
 
 class Guest:

@@ -21,8 +21,11 @@ def build(kernel, folder, result):
     to result."""
     cache.need({'make': 'make', 'gcc': 'gcc', 'strip': 'binutils'})
     with cache.locked('module-' + kernel.version) as dest:
-        work = os.path.join(dest, 'vmm')
+        # The tree's layout: it includes what the library shares with it.
+        work = os.path.join(dest, 'sys/dev/vmm')
         cache.update_tree(folder, work)
+        cache.update_tree(os.path.join(cache.TOP, 'include'),
+                          os.path.join(dest, 'include'))
         env = {k: v for k, v in os.environ.items()
                if k not in ('MAKEFLAGS', 'MAKELEVEL', 'MFLAGS')}
         # BTF would want pahole, and vmlinux.

@@ -13,9 +13,9 @@ ALARM = re.compile(
     r'KASAN|KCSAN|UBSAN|lockdep|circular locking|suspicious RCU|'
     r'INFO: task .* blocked|self-detected stall|detected stalls|soft lockup|'
     r'hard LOCKUP|general protection fault:|unable to handle|'
-    r'Objects remaining|refcount_t|bad page|Bad page|leaked|'
+    r'Objects remaining|refcount_t|[Bb]ad page|'
     r'scheduling while atomic|sleeping function called|double fault|'
-    r'unchecked MSR access|bad frame|page allocation failure')
+    r'unchecked MSR access|page allocation failure')
 
 
 class Results:
