@@ -420,7 +420,7 @@ static void brief_exits_under_kicks(void **state)
 	runner_init(&t, r, r->cpu, r->c);
 	t.on_exit = count;
 	t.cookie = &calls;
-	kicker_start(&k, r, ~0ull, 3000);
+	kicker_start(&k, r, ~0ull, 3000, 2);
 	runner_start(&t);
 	while (!t.done && k.kicked < 1000000) {
 		k.exits = t.exits;

@@ -164,7 +164,7 @@ static void the_same_under_kicks(void **state)
 	rig_untraced(r);
 	rig_load(r, BLOB(work));
 	load(r, r->c, 4000, 0);
-	kicker_start(&k, r, ~0ull, 20000);
+	kicker_start(&k, r, ~0ull, 20000, 2);
 	do {
 		/* However slow the host is, it comes to an end. */
 		if (now_ns() > end)

@@ -77,7 +77,8 @@ static void *kick_away(void *cookie)
 		k->kicked++;
 		for (volatile unsigned w = 0; w < k->pause; w++)
 			;
-		while (i % VOLLEY == 0 && k->exits == exits && !k->stop)
+		while (i % VOLLEY == 0 && k->exits - exits < k->rest &&
+		    !k->stop)
 			sched_yield();
 	}
 	return NULL;
@@ -89,9 +90,10 @@ static void kicker_at_end(void *cookie)
 }
 
 void kicker_start(struct kicker *k, struct rig *r, uint64_t kicks,
-    unsigned pause)
+    unsigned pause, unsigned rest)
 {
-	*k = (struct kicker){ .cpu = r->cpu, .kicks = kicks, .pause = pause };
+	*k = (struct kicker){ .cpu = r->cpu, .kicks = kicks, .pause = pause,
+	    .rest = rest };
 	rig_at_end(r, kicker_at_end, k);
 	assert_int_equal(pthread_create(&k->thread, NULL, kick_away, k), 0);
 	k->started = true;

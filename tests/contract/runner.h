@@ -38,7 +38,8 @@ void runner_join(struct runner *t);
 void runner_stop(struct runner *t);
 
 /*
- * A thread that kicks a vCPU.  Kicks of one that does not run are cheap: after
+ * A thread that kicks a vCPU.  Kicks of one that does not run are cheap, and
+ * where every run is hit by one the guest never comes to its next exit: after
  * each volley it waits for exits to go up, which the test counts there.
  */
 #define VOLLEY	500u
@@ -46,14 +47,18 @@ struct kicker {
 	struct vmmctl_vcpu *cpu;
 	uint64_t kicks;			/* to do */
 	unsigned pause;			/* loops between two */
+	unsigned rest;			/* exits after a volley */
 	_Atomic uint64_t kicked, exits;
 	_Atomic bool started, stop;
 	pthread_t thread;
 };
 
-/* *k is static, as above. */
+/*
+ * *k is static, as above.  rest is 1 for a guest that exits for kicks only;
+ * with 2, one of the exits after each volley is the guest's own.
+ */
 void kicker_start(struct kicker *k, struct rig *r, uint64_t kicks,
-    unsigned pause);
+    unsigned pause, unsigned rest);
 void kicker_stop(struct kicker *k);
 
 static inline uint64_t now_ns(void)
