@@ -17,6 +17,7 @@ GUEST_MARKED(i_exits, ud2);
 GUEST_MARKED(i_exits, hlt);
 
 #define RUN_NS		2000000000ull
+#define BUSY_NS		20000000000ull	/* more for a busy machine */
 #define PERIOD_US	200
 
 static struct vmmctl_vcpu *handler_kicks;
@@ -97,7 +98,8 @@ static void check_rounds(struct rig *r, struct kicker *k)
 	uint64_t round = 1, kicked = 0;
 	unsigned n = 0;
 
-	while (now_ns() < end) {
+	while (now_ns() < end ||
+	    ((kicked == 0 || round == 1) && now_ns() < end + BUSY_NS)) {
 		uint64_t rip = 0, next;
 
 		assert_int_equal(rig_enter(r->cpu, r->c, &r->x), 0);
@@ -157,7 +159,7 @@ static void kicks_disturb_no_exit(void **state)
 	static struct kicker k;
 
 	load(r);
-	kicker_start(&k, r, ~0ull, 20000);
+	kicker_start(&k, r, ~0ull, 20000, 2);
 	check_rounds(r, &k);
 	kicker_stop(&k);
 }
@@ -168,10 +170,41 @@ static void kicks_and_signals_disturb_no_exit(void **state)
 	static struct kicker k;
 
 	load(r);
-	kicker_start(&k, r, ~0ull, 20000);
+	kicker_start(&k, r, ~0ull, 20000, 2);
 	timer_start(r, r->cpu);
 	check_rounds(r, &k);
 	kicker_stop(&k);
+}
+
+/* Making things takes the host long: signals come in the midst of it. */
+static void signals_disturb_no_making(void **state)
+{
+	struct rig *r = *state;
+
+	load(r);
+	timer_start(r, NULL);
+	for (unsigned i = 0; i < 30; i++) {
+		struct vmmctl_machine *m;
+		struct vmmctl_space *s;
+		struct vmmctl_context *c;
+		struct vmmctl_vcpu *cpu;
+		struct vmmctl_exit x;
+
+		expect_rc(r, vmmctl_machine_create(r->v, NULL, &m), 0);
+		expect_rc(r, vmmctl_memory_map(m, GPA, MEM_SIZE, r->fd, 0,
+		    VMMCTL_PROT_RWX), 0);
+		expect_rc(r, vmmctl_space_create(m, &s), 0);
+		expect_rc(r, vmmctl_space_map(s, CODE, REGION, CODE_GPA,
+		    VMMCTL_PROT_RX), 0);
+		expect_rc(r, vmmctl_context_create(s, &c), 0);
+		expect_rc(r, vmmctl_vcpu_create(m, &cpu), 0);
+		vmmctl_context_regs(c)->rip = CODE;
+		do
+			expect_rc(r, vmmctl_vcpu_run(cpu, c, &x), 0);
+		while (x.kind == VMMCTL_EXIT_KICKED);
+		assert_int_equal(x.kind, VMMCTL_EXIT_SYSCALL);
+		vmmctl_machine_destroy(m);
+	}
 }
 
 int main(int argc, char **argv)
@@ -181,6 +214,7 @@ int main(int argc, char **argv)
 		TEST(kicking_signals_disturb_no_exit),
 		TEST(kicks_disturb_no_exit),
 		TEST(kicks_and_signals_disturb_no_exit),
+		TEST(signals_disturb_no_making),
 	};
 	int rc;
 
