@@ -103,7 +103,7 @@ static void time_runs_out(void **state)
 		start = now_ns();
 		rig_run(r);
 		expect_spent(r, VMMCTL_BUDGET_TIME);
-		assert_true(now_ns() - start < 500000000);
+		assert_true(now_ns() - start < 2000000000);
 	}
 }
 
@@ -138,7 +138,7 @@ static void time_adds_up_over_runs(void **state)
 
 	rig_untraced(r);
 	rig_load(r, BLOB(c_calls));
-	expect_rc(r, vmmctl_vcpu_set_budget(r->cpu, 30000000, 0), 0);
+	expect_rc(r, vmmctl_vcpu_set_budget(r->cpu, 300000000, 0), 0);
 	do {
 		rig_run(r);
 		runs++;
@@ -146,7 +146,7 @@ static void time_adds_up_over_runs(void **state)
 	} while (r->x.kind == VMMCTL_EXIT_SYSCALL);
 	expect_spent(r, VMMCTL_BUDGET_TIME);
 	assert_true(runs > 2);
-	rig_say("30 ms were %llu system calls", (unsigned long long)runs - 1);
+	rig_say("300 ms were %llu system calls", (unsigned long long)runs - 1);
 }
 
 static void whichever_is_first(void **state)

@@ -20,6 +20,9 @@
 GUEST(c_calls);
 GUEST(c_spin);
 
+/* For the host to take away what has ended. */
+#define PATIENCE_MS	10000u
+
 /* ---- fork -------------------------------------------------------------- */
 
 /* A child's findings: bit n is set when check n failed. */
@@ -227,13 +230,13 @@ static bool pipe_is_closed(int fd, unsigned ms)
 	return false;
 }
 
-/* Our descendants but one, after up to 3 s for them to go. */
+/* Our descendants but one, which have their time to go. */
 static size_t others_than(pid_t pid)
 {
 	pid_t pids[16];
 	size_t n = 0, left = 0;
 
-	for (unsigned i = 0; i < 300; i++) {
+	for (unsigned ms = 0; ms < PATIENCE_MS; ms += 10) {
 		n = procs_below(getpid(), pids, 16);
 		left = n;
 		for (size_t k = 0; k < n && k < 16; k++)
@@ -259,7 +262,7 @@ static void owner_ends(struct rig *r, enum end end)
 	rig_untraced(r);
 	vmmctl_close(r->v);
 	r->v = NULL;
-	assert_int_equal(procs_file_gone(r->fd, 2000), 0);
+	assert_int_equal(procs_file_gone(r->fd, PATIENCE_MS), 0);
 	assert_int_equal(prctl(PR_SET_CHILD_SUBREAPER, 1), 0);
 	assert_int_equal(pipe2(ready, O_CLOEXEC), 0);
 	assert_int_equal(pipe2(held, O_CLOEXEC), 0);
@@ -281,8 +284,8 @@ static void owner_ends(struct rig *r, enum end end)
 	if (end == EXEC) {
 		/* sleep lives on; nothing of the machine does. */
 		left = others_than(pid);
-		assert_int_equal(procs_file_gone(r->fd, 3000), 0);
-		assert_true(pipe_is_closed(held[0], 3000));
+		assert_int_equal(procs_file_gone(r->fd, PATIENCE_MS), 0);
+		assert_true(pipe_is_closed(held[0], PATIENCE_MS));
 		for (unsigned i = 0; i < 300 && procs_fds(pid) > 3; i++)
 			sleep_us(10000);
 		rig_say("after exec: %u processes, %u descriptors",
@@ -297,8 +300,8 @@ static void owner_ends(struct rig *r, enum end end)
 	if (left != 0)
 		rig_say("%u processes are left behind", (unsigned)left);
 	assert_int_equal(left, 0);
-	assert_int_equal(procs_file_gone(r->fd, 1000), 0);
-	assert_true(pipe_is_closed(held[0], 1000));
+	assert_int_equal(procs_file_gone(r->fd, PATIENCE_MS), 0);
+	assert_true(pipe_is_closed(held[0], PATIENCE_MS));
 	close(held[0]);
 	close(ready[0]);
 	while (waitpid(-1, NULL, WNOHANG) > 0)
@@ -387,7 +390,7 @@ static void open_and_close_leak_nothing(void **state)
 		assert_int_equal(not_close_on_exec(), inherited);
 		vmmctl_close(r->v);
 		r->v = NULL;
-		assert_int_equal(procs_file_gone(r->fd, 2000), 0);
+		assert_int_equal(procs_file_gone(r->fd, PATIENCE_MS), 0);
 		if (i == 4) {
 			fds = procs_fds(getpid());
 			threads = procs_threads(getpid());
@@ -527,7 +530,7 @@ static void no_child_signal_for_the_caller(void **state)
 	}
 	vmmctl_close(r->v);
 	r->v = NULL;
-	assert_int_equal(procs_file_gone(r->fd, 2000), 0);
+	assert_int_equal(procs_file_gone(r->fd, PATIENCE_MS), 0);
 	sigaction(SIGCHLD, &old, NULL);
 	assert_int_equal(children, 0);
 }
