@@ -132,6 +132,25 @@ leaf:
 	return (const uint8_t *)os_page_at(pa) + at % PAGE;
 }
 
+/* A guest may write there meanwhile: any mixture will do. */
+static inline void copy(uint8_t *to, const uint8_t *from, size_t n)
+{
+	for (; n >= 8; n -= 8, to += 8, from += 8)
+		memcpy(to, from, 8);
+	if ((n & 4) != 0) {
+		memcpy(to, from, 4);
+		to += 4;
+		from += 4;
+	}
+	if ((n & 2) != 0) {
+		memcpy(to, from, 2);
+		to += 2;
+		from += 2;
+	}
+	if ((n & 1) != 0)
+		*to = OS_READ(*from);
+}
+
 void x86_code_forget(struct x86_code *c)
 {
 	unsigned i;
@@ -161,9 +180,9 @@ size_t x86_code_fetch(struct x86_code *c, const struct x86_npt *npt,
 		}
 		if (n > size - done)
 			n = size - done;
+		copy(buf + done, from, n);
 		rip += n;
-		while (n-- != 0)
-			buf[done++] = OS_READ(*from++);
+		done += n;
 	}
 	return done;
 }
