@@ -35,6 +35,8 @@ static void start(void)
 	fake_reset();
 	fake_script_reset();
 	fake_on_bug = fail_by_bug;
+	/* A test that failed has left things alive. */
+	memset(&vmm_live, 0, sizeof(vmm_live));
 	memset(&device, 0, sizeof(device));
 	device.seed = 88172645463325252ull;
 	fake_map(FAKE_USER, FAKE_USER_PAGES * FAKE_PAGE);

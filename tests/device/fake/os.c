@@ -466,6 +466,10 @@ int os_cpu_each(int (*fn)(uint32_t cpu, void *arg), void *arg)
 	for (i = 0; i < fake.cpus && error == 0; i++) {
 		if (!fake.online[i])
 			continue;
+		/* It is done when the guest has left; here before the rest of
+		 * its exit. */
+		if (fake_guest_on(i))
+			fake.pending[i] = true;
 		fake.cur->cpu = i;
 		fake.cur->off++;
 		error = fn(i, arg);
