@@ -23,6 +23,23 @@ state()
 	echo "$fds descriptors, $procs processes"
 }
 
+# What it has when that has not changed for a while, as state: on a busy
+# machine what has been told to come or to go may take its time.
+settled()
+{
+	now=$(state "$1")
+	same=0
+	for _ in $(seq 200); do
+		[ $same -lt 5 ] || break
+		sleep 0.05
+		last=$now
+		now=$(state "$1")
+		same=$((same + 1))
+		[ "$now" = "$last" ] || same=0
+	done
+	echo "$now"
+}
+
 for b in $VKERNEL_BACKENDS; do
 	# Stock User Mode Linux leaves processes behind.
 	[ "$b" != off ] || continue
@@ -33,7 +50,7 @@ for b in $VKERNEL_BACKENDS; do
 	fi
 	share=$work/share.$b
 	mkdir "$share"
-	{ limit=90; boot "$b" restart.sh VK_SHARE="$share"; echo $? >"$share/status"; } &
+	{ limit=300; boot "$b" restart.sh VK_SHARE="$share"; echo $? >"$share/status"; } &
 	boots=0
 	: >"$work/states"
 	while [ $boots -lt 11 ] && [ ! -e "$share/status" ]; do
@@ -42,7 +59,7 @@ for b in $VKERNEL_BACKENDS; do
 		[ "${n:-0}" -gt $boots ] || continue
 		boots=$n
 		pid=$(kernel "VK_SHARE=$share")
-		echo "boot $boots: $(state "$pid")" >>"$work/states"
+		echo "boot $boots: $(settled "$pid")" >>"$work/states"
 		touch "$share/go.$boots"
 	done
 	wait

@@ -5,7 +5,7 @@
 
 left() # session
 {
-	for i in 1 2 3 4 5 6 7 8 9 10; do
+	for _ in $(seq 100); do
 		alive=$(ps -o pid=,stat=,args= -s "$1" | grep -v '^ *[0-9]* Z')
 		[ -n "$alive" ] || break
 		sleep 0.1
@@ -28,7 +28,7 @@ for b in $VKERNEL_BACKENDS; do
 		fi
 		rm -rf "$work/home"
 		mkdir "$work/home"
-		HOME=$work/home TMPDIR=$memory setsid timeout -s KILL 60 "$VKERNEL" \
+		HOME=$work/home TMPDIR=$memory setsid timeout -s KILL 300 "$VKERNEL" \
 		    mem=256M root=none rootfstype=hostfs rootflags=/ ro \
 		    init="$here/init" VK_TESTS="$here" VK_GUEST="$guest" \
 		    VK_RUN=shutdown.sh VK_HOW="$how" con0=fd:0,fd:1 con=null \

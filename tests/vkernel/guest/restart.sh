@@ -6,7 +6,8 @@ n=$((n + 1))
 (sleep 100 & sh -c 'while :; do :; done' & sleep 1000 &) >/dev/null 2>&1
 /bin/true | cat
 echo $n >/tmp/share/boots
-while [ ! -e /tmp/share/go.$n ]; do sleep 0.02; done
+# Without a sleep: the host counts processes.
+while [ ! -e /tmp/share/go.$n ]; do :; done
 if [ $n -le 10 ]; then
 	exec /tmp/bin/power restart
 fi

@@ -5,4 +5,4 @@ for i in 1 2 3; do
 done
 sleep 0.1
 echo ready
-[ "$VK_HOW" = off ] || sleep 50
+[ "$VK_HOW" = off ] || sleep 200
