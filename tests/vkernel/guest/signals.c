@@ -308,22 +308,38 @@ static void tick(int which, int sig)
 	printf("timer %d ended a busy loop\n", which);
 }
 
+static volatile int *signals_seen;	/* shared with children */
+
+static void count_shared(int sig, siginfo_t *si, void *arg)
+{
+	(void)sig;
+	(void)arg;
+	(void)si;
+	++*signals_seen;
+}
+
 static void restart(int flags)
 {
-	struct itimerval it = { { 0, 0 }, { 0, 30000 } };
+	struct itimerval it = { { 0, 30000 }, { 0, 30000 } }, none = { 0 };
 	int p[2];
 	char c;
 	ssize_t n;
 
 	need(pipe(p) == 0, "pipe");
-	on(SIGALRM, count, flags);
-	if (!fork()) {
-		usleep(100000);
+	signals_seen = mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
+			    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	need((void *)signals_seen != MAP_FAILED, "mmap");
+	on(SIGALRM, count_shared, flags);
+	/* Something to read there is only when it has been interrupted. */
+	if (flags && !fork()) {
+		while (*signals_seen < 3)
+			usleep(10000);
 		_exit(write(p[1], "x", 1) != 1);
 	}
 	setitimer(ITIMER_REAL, &it, NULL);
 	errno = 0;
 	n = read(p[0], &c, 1);
+	setitimer(ITIMER_REAL, &none, NULL);
 	printf("read with%s SA_RESTART: %zd %s\n", flags ? "" : "out", n,
 	       n < 0 ? strerror(errno) : "");
 	wait(NULL);
@@ -418,7 +434,7 @@ static void signals(void)
 
 int main(void)
 {
-	alarm(60);
+	alarm(150);
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	arena = mmap(NULL, 16 * PAGE, PROT_READ | PROT_WRITE,
 		     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);

@@ -6,5 +6,7 @@ strace -f -o t2 sh -c '(true); (false); ls / >/dev/null; wait'
 grep -c exited t2
 strace -c -o t3 ls / >/dev/null
 awk '/ execve$/ { print $4, $NF }' t3
-timeout -s INT 0.3 strace -o t4 sleep 5 || echo "interrupted"
+# As soon as it sleeps, wake it.
+(until grep -q nanosleep t4; do sleep 0.05; done; pkill -f '^sleep 1000$') 2>/dev/null &
+strace -o t4 sleep 1000 || echo "interrupted"
 grep -c nanosleep t4
