@@ -69,7 +69,7 @@ boot()
 	backend=$1
 	script=$2
 	shift 2
-	HOME=$work TMPDIR=$memory timeout -k 5 "${limit:-60}" "$VKERNEL" \
+	HOME=$work TMPDIR=$memory timeout -k 5 "${limit:-200}" "$VKERNEL" \
 	    mem="${mem:-1G}" root=none rootfstype=hostfs rootflags=/ ro \
 	    init="$here/init" VK_TESTS="$here" VK_GUEST="$guest" \
 	    VK_RUN="$script" VK_BACKEND="$backend" con0=fd:0,fd:1 con=null \
@@ -86,7 +86,7 @@ boot()
 unusable()
 {
 	[ "$1" != off ] || return 0
-	HOME=$work TMPDIR=$memory timeout -k 5 20 "$VKERNEL" mem=64M \
+	HOME=$work TMPDIR=$memory timeout -k 5 60 "$VKERNEL" mem=64M \
 	    root=none rootfstype=hostfs rootflags=/ ro init="$guest/power" \
 	    con0=null con=null quiet vmm="$1" </dev/null 2>&1 |
 	    sed -n "s/^vmm=$1: //p" | head -n 1

@@ -4,7 +4,7 @@
 . "$(dirname "$0")/lib.sh"
 need perl python3 git make
 mem=2G
-limit=150
+limit=400
 # A real C project that is always at hand: the device tree compiler in the
 # source that the vkernel is built from.
 dtc=$(dirname "$(readlink -f "$VKERNEL")")

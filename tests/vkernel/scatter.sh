@@ -5,7 +5,7 @@
 . "$(dirname "$0")/lib.sh"
 guest_program scatter
 mem=2G
-limit=150
+limit=400
 expect=scatter.expect
 on_each "300,000 scattered pages" scatter.sh
 finish

@@ -3,6 +3,6 @@
 # Storms of fork and exec.
 . "$(dirname "$0")/lib.sh"
 guest_program storm
-limit=120
+limit=300
 on_each "fork and exec" storm.sh
 finish

@@ -5,6 +5,6 @@
 . "$(dirname "$0")/lib.sh"
 need stress-ng
 mem=2G
-limit=400
+limit=1000
 on_each "stress-ng" stress.sh VK_SECONDS="${VK_SECONDS:-1}"
 finish

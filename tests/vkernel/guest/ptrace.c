@@ -183,7 +183,7 @@ static void attach(void)
 
 int main(void)
 {
-	alarm(60);
+	alarm(150);
 	setvbuf(stdout, NULL, _IONBF, 0);
 	calls();
 	single_steps();

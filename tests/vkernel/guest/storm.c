@@ -46,7 +46,7 @@ int main(int argc, char **argv)
 
 	if (argc > 1)
 		return 3;
-	alarm(120);
+	alarm(250);
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	shared = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
 		      MAP_SHARED | MAP_ANONYMOUS, -1, 0);

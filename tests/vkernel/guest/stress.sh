@@ -11,7 +11,7 @@ vm-splice wait yield zombie"
 mkdir -p /tmp/s && cd /tmp/s || exit 1
 for s in ${VK_STRESS:-$list}; do
 	# Some stressors send signals to their whole process group.
-	setsid -w timeout -s KILL 30 stress-ng --temp-path /tmp/s --no-rand-seed --verify \
+	setsid -w timeout -s KILL 100 stress-ng --temp-path /tmp/s --no-rand-seed --verify \
 	    --"$s" 1 -t ${VK_SECONDS:-1} >log 2>&1
 	echo "$s: $?"
 	[ -z "$VK_VERBOSE" ] || cat log

@@ -124,7 +124,7 @@ int main(int argc, char **argv)
 	pid_t pid;
 
 	(void)argv;
-	alarm(60);
+	alarm(150);
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	if (argc > 1) {
 		printf("executed from a thread\n");
