@@ -185,7 +185,8 @@ static int context_switch(uint64_t *samples, unsigned n)
 	for (unsigned i = 0; i < n; i++) {
 		dev.page->cr3 = dev.root[i & 1];
 		dev.page->context = dev.context[i & 1];
-		dev.page->commit = VMM_SET_SPACE | VMM_SET_CONTEXT;
+		dev.page->commit = VMM_SET_SPACE | VMM_SET_KEEP |
+		    VMM_SET_CONTEXT;
 		if (run(VMM_EXIT_SYSCALL) != 0)
 			return -1;
 		t = count_ticks();

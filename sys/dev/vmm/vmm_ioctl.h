@@ -293,10 +293,14 @@ struct vmm_regs {
 };
 VMM_ASSERT(sizeof(struct vmm_regs) == 160);
 
-#define VMM_SET_SPACE	1u	/* cr3: root of the guest's page table */
+#define VMM_SET_SPACE	1u	/* cr3: root of the guest's page table; drops
+				 * old translations, as to load CR3 does */
 #define VMM_SET_CONTEXT	2u	/* context */
 #define VMM_SET_DEBUG	4u	/* dr[], dr7 */
 #define VMM_SET_FLUSH	8u	/* the page table allows less than before */
+#define VMM_SET_KEEP	16u	/* with SPACE: drop nothing, the page table
+				 * allows no less than when this vCPU ran with
+				 * it last (or never has) */
 
 #define VMM_WANT_INSN	1u	/* exit.insn with every exception but #PF */
 
@@ -328,7 +332,7 @@ enum vmm_exit_kind {
 #define VMM_FIELD_CONTEXT	6u	/* none of that number, or in use */
 #define VMM_FIELD_DR		7u	/* canonical, below 2^47 */
 #define VMM_FIELD_DR7		8u	/* GD and reserved bits */
-#define VMM_FIELD_COMMIT	9u	/* unknown bits */
+#define VMM_FIELD_COMMIT	9u	/* unknown bits, KEEP without SPACE */
 #define VMM_FIELD_WANTED	10u
 
 #define VMM_VALID_ERROR_CODE	1u

@@ -140,11 +140,11 @@ static void load(struct vmm_vcpu *v, const struct vmm_cpu *c)
 		fake_bug("another vCPU was here, and nothing says so");
 	if ((p & VMM_LOAD_CPU) == 0 && (p & VMM_LOAD_SPACE) == 0 &&
 	    (held[c->number].cr3 != v->cr3 ||
-	    held[c->number].space_id != v->space_id))
+	    held[c->number].space_id != v->space->id))
 		fake_bug("CR3 has changed, and nothing says so");
 	held[c->number].v = v;
 	held[c->number].cr3 = v->cr3;
-	held[c->number].space_id = v->space_id;
+	held[c->number].space_id = v->space->id;
 	if (p != 0)
 		guest_flush_tag(c->number, tag);
 	v->pending = 0;

@@ -33,19 +33,20 @@ struct code {
 
 static void fetch(struct vmm_vcpu *v, struct code *c, size_t size)
 {
-	c->n = x86_code_fetch(&v->code, &v->machine->npt, v->cr3,
+	c->n = x86_code_fetch(&v->space->code, &v->machine->npt, v->cr3,
 	    v->state.rip, c->byte, size);
 }
 
 /* Two bytes of the instruction, the quick way; 0 when it is the other one. */
 static inline uint32_t peek(struct vmm_vcpu *v)
 {
-	const uint8_t *at = x86_code_at(&v->code, v->state.rip);
+	struct x86_code *known = &v->space->code;
+	const uint8_t *at = x86_code_at(known, v->state.rip);
 	uint8_t byte;
 
-	if (at == NULL && x86_code_fetch(&v->code, &v->machine->npt, v->cr3,
+	if (at == NULL && x86_code_fetch(known, &v->machine->npt, v->cr3,
 	    v->state.rip, &byte, 1) == 1)
-		at = x86_code_at(&v->code, v->state.rip);
+		at = x86_code_at(known, v->state.rip);
 	if (at == NULL || (v->state.rip & VMM_PAGE_MASK) == VMM_PAGE_MASK)
 		return 0;
 	return OS_READ(at[0]) | (uint32_t)OS_READ(at[1]) << 8;
@@ -71,7 +72,7 @@ static bool incomplete(struct code *c, uint8_t second)
 /* The instruction was not to be read, or is not there any more. */
 static enum vmm_verdict again(struct vmm_vcpu *v)
 {
-	v->pending |= VMM_LOAD_FLUSH;
+	vmm_flush_space(v);
 	vmm_count(&v->stats->refetches, 1);
 	return VMM_AROUND;
 }

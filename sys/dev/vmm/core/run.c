@@ -10,10 +10,9 @@
 #include "cpu.h"
 
 #define SET_ALL	(VMM_SET_SPACE | VMM_SET_CONTEXT | VMM_SET_DEBUG | \
-		    VMM_SET_FLUSH)
-/* What makes old translations wrong. */
-#define LOAD_TRANSLATIONS	(VMM_LOAD_SPACE | VMM_LOAD_FLUSH | \
-				    VMM_LOAD_NESTED | VMM_LOAD_CPU)
+		    VMM_SET_FLUSH | VMM_SET_KEEP)
+/* What makes the translations of all spaces wrong. */
+#define LOAD_ALL	(VMM_LOAD_NESTED | VMM_LOAD_CPU)
 #define WANT_ALL	VMM_WANT_INSN
 
 /* ---- from the page ---- */
@@ -76,13 +75,40 @@ static uint32_t take_debug(struct vmm_vcpu *v)
 	return 0;
 }
 
+/* At once what is the core's: the next run may be of another space. */
+void vmm_flush_space(struct vmm_vcpu *v)
+{
+	v->pending |= VMM_LOAD_FLUSH;
+	x86_code_forget(&v->space->code);
+	vmm_count(&v->stats->flushes_guest, 1);
+}
+
+/* The one that has cr3; else another in the place of the oldest. */
+static struct vmm_space *find_space(struct vmm_vcpu *v, uint64_t cr3)
+{
+	struct vmm_space *s;
+	unsigned i;
+
+	for (i = 0; i < VMM_SPACES; i++)
+		if (v->spaces[i].cr3 == cr3 && v->spaces[i].id != 0)
+			return &v->spaces[i];
+	s = &v->spaces[++v->last_id % VMM_SPACES];
+	s->cr3 = cr3;
+	s->id = v->last_id;
+	v->pending |= VMM_LOAD_FLUSH;
+	x86_code_forget(&s->code);
+	return s;
+}
+
 static void take_space(struct vmm_vcpu *v, uint64_t cr3)
 {
-	/* Also when it is the same: that is how a processor flushes. */
-	v->pending |= VMM_LOAD_SPACE;
-	if (cr3 != v->cr3) {
+	struct vmm_space *s = v->space;
+
+	if (s->cr3 != cr3 || s->id == 0) {
+		s = find_space(v, cr3);
+		v->space = s;
 		v->cr3 = cr3;
-		v->space_id++;
+		v->pending |= VMM_LOAD_SPACE;
 		vmm_count(&v->stats->space_switches, 1);
 	}
 }
@@ -95,7 +121,8 @@ static uint32_t take_groups(struct vmm_vcpu *v, uint32_t commit)
 	uint64_t cr3 = OS_READ(v->page->cr3);
 	uint32_t field;
 
-	if ((commit & ~SET_ALL) != 0)
+	if ((commit & ~SET_ALL) != 0 ||
+	    (commit & (VMM_SET_KEEP | VMM_SET_SPACE)) == VMM_SET_KEEP)
 		return VMM_FIELD_COMMIT;
 	if ((commit & VMM_SET_SPACE) != 0 && ((cr3 & VMM_PAGE_MASK) != 0 ||
 	    cr3 >> vmm_hw.gpa_bits != 0))
@@ -117,10 +144,10 @@ static uint32_t take_groups(struct vmm_vcpu *v, uint32_t commit)
 		vmm_count(&v->stats->context_switches, 1);
 	if ((commit & VMM_SET_SPACE) != 0)
 		take_space(v, cr3);
-	if ((commit & VMM_SET_FLUSH) != 0)
-		v->pending |= VMM_LOAD_FLUSH;
-	if ((commit & (VMM_SET_SPACE | VMM_SET_FLUSH)) != 0)
-		vmm_count(&v->stats->flushes_guest, 1);
+	/* Also when the space is the same: that is how a processor flushes. */
+	if ((commit & VMM_SET_FLUSH) != 0 ||
+	    (commit & (VMM_SET_SPACE | VMM_SET_KEEP)) == VMM_SET_SPACE)
+		vmm_flush_space(v);
 	OS_WRITE(v->page->commit, 0);
 	return 0;
 }
@@ -201,10 +228,10 @@ static void take_cpu(struct vmm_vcpu *v, struct vmm_cpu *c)
 		if (v->last_cpu != c->number && v->last_cpu != VMM_NO_CPU)
 			vmm_count(&v->stats->migrations, 1);
 	}
-	if (c->last != v || c->last_space != v->space_id)
+	if (c->last != v || c->last_space != v->space->id)
 		os_ibpb();
 	c->last = v;
-	c->last_space = v->space_id;
+	c->last_space = v->space->id;
 	v->last_cpu = c->number;
 }
 
@@ -239,6 +266,14 @@ static inline bool wanted_outside(struct vmm_vcpu *v)
 	    OS_READ(v->machine->dead) || os_attention();
 }
 
+static void forget_code(struct vmm_vcpu *v)
+{
+	unsigned i;
+
+	for (i = 0; i < VMM_SPACES; i++)
+		x86_code_forget(&v->spaces[i].code);
+}
+
 static enum vmm_verdict enter(struct vmm_vcpu *v, struct vmm_cpu *c)
 {
 	enum vmm_verdict verdict;
@@ -252,8 +287,8 @@ static enum vmm_verdict enter(struct vmm_vcpu *v, struct vmm_cpu *c)
 			v->pending |= VMM_LOAD_NESTED;
 			vmm_count(&v->stats->flushes_nested, 1);
 		}
-		if ((v->pending & LOAD_TRANSLATIONS) != 0)
-			x86_code_forget(&v->code);
+		if ((v->pending & LOAD_ALL) != 0)
+			forget_code(v);
 		vmm_count(&v->stats->entries, 1);
 		vmm_hw.vendor->run(v, c, &v->cause);
 		verdict = vmm_exit_handle(v, &v->cause);
@@ -297,7 +332,7 @@ static int inside(struct vmm_vcpu *v, enum vmm_verdict *verdict)
 	}
 	if (v->deadline != 0 && v->timer_cpu != n && !start_timer(v, n))
 		goto out;
-	if (c->last != v || v->last_cpu != n || c->last_space != v->space_id)
+	if (c->last != v || v->last_cpu != n || c->last_space != v->space->id)
 		take_cpu(v, c);
 	*verdict = enter(v, c);
 out:

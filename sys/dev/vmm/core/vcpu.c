@@ -25,7 +25,7 @@ static struct vmm_vcpu *make(struct vmm_machine *m, uint32_t index)
 	v->index = index;
 	v->cpu = v->last_cpu = v->timer_cpu = VMM_NO_CPU;
 	v->dr7 = VMM_X86_DR7_FIXED;
-	x86_code_forget(&v->code);
+	v->space = &v->spaces[0];
 	v->page = os_page_alloc(&pa);
 	v->host_memory = os_zalloc(vmm_hw.xsave_size + 64);
 	v->stats = vmm_stats_slot(m, index);

@@ -42,7 +42,7 @@ struct vmm_cpu {
 	bool on;		/* written with interrupts off there */
 	struct vmm_vcpu *last;	/* [r] interrupts off: who ran here last; may
 				 * be gone, only to be compared */
-	uint64_t last_space;	/* [r] v->space_id of then */
+	uint64_t last_space;	/* [r] v->space->id of then */
 	union {
 		struct {
 			void *host_save;	/* [I] VM_HSAVE_PA */
@@ -191,14 +191,23 @@ struct vmm_machine {
 /* ---- vCPUs (vcpu.c, run.c, exit.c) ------------------------------------- */
 
 /* What a vendor has to load besides v->state. */
-#define VMM_LOAD_SPACE	1u	/* cr3; translations of another are there */
-#define VMM_LOAD_FLUSH	2u	/* guest translations */
+#define VMM_LOAD_SPACE	1u	/* cr3: another of v->spaces */
+#define VMM_LOAD_FLUSH	2u	/* the space's translations are wrong */
 #define VMM_LOAD_NESTED	4u	/* nested translations */
 #define VMM_LOAD_CPU	8u	/* another processor than before, or another
 				 * vCPU was here: nothing cached is right */
 #define VMM_LOAD_DEBUG	16u	/* dr7 */
 
 #define VMM_NO_CPU	0xffffffffu
+
+/* Spaces whose translations a vCPU may keep. */
+#define VMM_SPACES	4u
+
+struct vmm_space {
+	uint64_t cr3;
+	uint64_t id;		/* never twice in a vCPU; 0: none */
+	struct x86_code code;	/* where it is: a TLB in software */
+};
 
 enum vmm_mode { VMM_OUTSIDE = 0, VMM_INSIDE = 1 };
 
@@ -231,8 +240,9 @@ struct vmm_vcpu {
 	uint32_t pending;		/* VMM_LOAD_* */
 	uint64_t flush_gen;		/* that has been honoured */
 	uint64_t cr3;
-	uint64_t space_id;		/* changes with cr3 */
-	struct x86_code code;		/* where it is, forgotten with pending */
+	struct vmm_space *space;	/* of cr3: one of these */
+	struct vmm_space spaces[VMM_SPACES];
+	uint64_t last_id;		/* of the last one that was new */
 	struct vmm_context_state *context;	/* [v] that the owner named
 					 * last, or NULL; owned by a run */
 	uint64_t dr[4], dr7;
@@ -381,6 +391,8 @@ enum vmm_verdict {
 	VMM_FILL		/* a nested fault: vmm_fault(), enter again */
 };
 /* run.c */
+/* The space's table allows less than before, for all that is known. */
+void vmm_flush_space(struct vmm_vcpu *v);
 void vmm_run_expired(struct os_timer *t);
 /* exit.c: interrupts off, mode INSIDE. */
 enum vmm_verdict vmm_exit_handle(struct vmm_vcpu *v, struct vmm_cause *cause);
