@@ -115,7 +115,9 @@ out:
 	return err;
 }
 
-RARE static void wait_unparked(struct vmmctl_vcpu *v, struct vmmctl_space *s)
+/* Returns r, which so need not be kept elsewhere. */
+RARE static int wait_unparked(struct vmmctl_vcpu *v, struct vmmctl_space *s,
+    int r)
 {
 	KEEP_ERRNO();
 	uint32_t parked;
@@ -124,6 +126,7 @@ RARE static void wait_unparked(struct vmmctl_vcpu *v, struct vmmctl_space *s)
 		os_wake_all(&v->entered);
 		os_wait(&s->parked, parked);
 	}
+	return r;
 }
 
 /* Dekker with space_park() and with vmmctl_vcpu_kick().  False: somebody wants
@@ -141,29 +144,37 @@ static inline bool go_in(struct vmmctl_vcpu *v, struct vmmctl_space *s)
 	    atomic_load_explicit(&v->kicked, memory_order_relaxed)) == 0;
 }
 
-static inline void come_out(struct vmmctl_vcpu *v, struct vmmctl_space *s)
+static inline int come_out(struct vmmctl_vcpu *v, struct vmmctl_space *s,
+    int r)
 {
 	atomic_store_explicit(&v->entered, 0, memory_order_release);
 	atomic_thread_fence(memory_order_seq_cst);
 	if (unlikely(atomic_load_explicit(&s->parked,
 	    memory_order_relaxed) != 0))
-		wait_unparked(v, s);
+		return wait_unparked(v, s, r);
+	return r;
 }
 
+/* The time after the last exit has been counted when this returns: it is the
+ * caller's to forget v->outside. */
 static inline int in_guest(struct vmmctl_vcpu *v, struct vmmctl_context *c,
     uint64_t deadline, struct event *ev)
 {
+	struct counter_slot *slot = v->counters;
+	struct counter_exit *outside = v->outside;
+	uint64_t t = ticks();
 	int r;
 
-	count_add(&v->counters->entries, 1);
-	v->in = ticks();
-	if (likely(v->outside != NULL))
-		counters_exit_time(v->outside, v->in - v->left);
-	v->outside = NULL;
+	count_add(&slot->entries, 1);
+	v->in = t;
+	if (likely(outside != NULL))
+		counters_exit_time(outside, t - v->left);
 	r = v->ops->enter(v, c, deadline, ev);
-	v->left = ticks();
-	count_add(&v->counters->guest_time, v->left - v->in);
-	count_add(&v->counters->exits, 1);
+	t = ticks();
+	slot = v->counters;
+	v->left = t;
+	count_add(&slot->guest_time, t - v->in);
+	count_add(&slot->exits, 1);
 	return r;
 }
 
@@ -205,6 +216,7 @@ static int enter(struct vmmctl_vcpu *v, struct vmmctl_context *c,
 		goto out;
 	start = timed ? os_mono_ns() : 0;
 	r = in_guest(v, c, timed ? deadline_of(v, start) : 0, ev);
+	v->outside = NULL;
 	/* Before anyone may take the seat away, who has to fetch the rest. */
 	if (r == 0 && ev->brief) {
 		c->shown = c->regs;
@@ -214,8 +226,7 @@ static int enter(struct vmmctl_vcpu *v, struct vmmctl_context *c,
 		charge(v, os_mono_ns() - start,
 		    r == 0 && ev->type == EVENT_TIMEOUT);
 out:
-	come_out(v, s);
-	return r;
+	return come_out(v, s, r);
 }
 
 /* ---- after -------------------------------------------------------------- */
@@ -361,6 +372,7 @@ static int finish(struct vmmctl_vcpu *v, struct vmmctl_context *c, int r,
 		v->outside = &v->counters->exit[e->kind - 1];
 		count_add(&v->outside->count, 1);
 	}
+	c->fills = 0;
 	atomic_store_explicit(&c->busy, 0, memory_order_release);
 	atomic_store_explicit(&v->busy, 0, memory_order_release);
 	return r < 0 ? r : 0;
@@ -381,6 +393,8 @@ static __attribute__((noinline)) int run_rest(struct vmmctl_vcpu *v,
 	KEEP_ERRNO();
 	struct step st = { .on = false };
 
+	if (r != KEPT_OUT)
+		v->outside = NULL;
 	r = after(v, c, &st, &v->event, r, e);
 	if (r == 0)
 		r = run_on(v, c, e);
@@ -395,7 +409,7 @@ static inline int run_short(struct vmmctl_vcpu *v, struct vmmctl_context *c,
 
 	if (likely(go_in(v, s)))
 		r = in_guest(v, c, 0, &v->event);
-	come_out(v, c->space);
+	r = come_out(v, c->space, r);
 	if (unlikely(r != ENTER_SYSCALL))
 		return run_rest(v, c, r, e);
 	/* In two pieces, for which compilers need no loop. */
@@ -428,11 +442,10 @@ int vmmctl_vcpu_run(struct vmmctl_vcpu *v, struct vmmctl_context *c,
 		return vmmctl_fail(v->m->v, -EBUSY,
 		    "the vCPU is run by another thread");
 	if (unlikely(!take(&c->busy))) {
-		atomic_store(&v->busy, 0);
+		atomic_store_explicit(&v->busy, 0, memory_order_release);
 		return vmmctl_fail(v->m->v, -EBUSY,
 		    "the context is run by another vCPU");
 	}
-	c->fills = 0;
 	count_add(&v->counters->runs, 1);
 	if (unlikely((c->special | v->special) != 0))
 		return run_long(v, c, e);

@@ -129,7 +129,7 @@ static void cpu_free(struct vmmctl *v, struct dv_cpu *cpu)
 	if (cpu == NULL)
 		return;
 	dv_unmap(cpu->page, host_of(v)->info.page_size);
-	dv_close(cpu->fd);
+	dv_close((int)cpu->fd);
 	vmmctl_free(v, cpu);
 }
 
@@ -279,10 +279,10 @@ static int cpu_make(struct vmmctl_machine *m, uint32_t index)
 		return vmmctl_fail(m->v, -ENOMEM, "no memory for a vCPU");
 	cpu->fd = dv_call(machine_of(m)->fd, VMM_VCPU_CREATE, &a);
 	if (cpu->fd < 0) {
-		err = cpu->fd;
+		err = (int)cpu->fd;
 		goto fail;
 	}
-	cpu->page = dv_map(cpu->fd, host_of(m->v)->info.page_size);
+	cpu->page = dv_map((int)cpu->fd, host_of(m->v)->info.page_size);
 	err = -ENOMEM;
 	if (cpu->page == NULL)
 		goto fail;
@@ -317,7 +317,7 @@ static void kick(struct vmmctl_vcpu *v)
 {
 	const struct dv_cpu *cpu = v->backend_data;
 
-	dv_call(cpu->fd, VMM_KICK, NULL);
+	dv_call((int)cpu->fd, VMM_KICK, NULL);
 }
 
 const struct backend_ops backend_vmm = {

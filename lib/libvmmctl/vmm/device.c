@@ -7,7 +7,6 @@
 
 #include <fcntl.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 int dv_open(const char *path)
@@ -23,18 +22,12 @@ void dv_close(int fd)
 		close(fd);
 }
 
-/* By itself: ioctl(3) would change errno, and costs a dozen instructions of
- * the few that an exit has. */
 int dv_call(int fd, unsigned long request, const void *arg)
 {
 	long r;
 
-	/* Only VMM_RUN means signals; others are cut short by any. */
 	do
-		__asm__ volatile("syscall" : "=a"(r)
-		    : "0"((long)SYS_ioctl), "D"((long)fd), "S"(request),
-		      "d"(arg)
-		    : "rcx", "r11", "memory");
+		r = dv_ioctl(fd, request, arg);
 	while (r == -EINTR);
 	return (int)r;
 }

@@ -13,6 +13,8 @@
 #include "../internal.h"
 #include "../../../sys/dev/vmm/vmm_ioctl.h"
 
+#include <sys/syscall.h>
+
 #define DV_VCPUS_MAX	256u
 
 /* ---- the device (device.c); -errno, errno stays ---- */
@@ -21,6 +23,29 @@ int dv_open(const char *path);
 void dv_close(int fd);
 /* An ioctl, which goes on after a signal.  Async-signal-safe. */
 int dv_call(int fd, unsigned long request, const void *arg);
+
+/* ioctl(2) by itself: the function would change errno, and costs a dozen
+ * instructions of the few that an exit has. */
+static inline long dv_ioctl(long fd, unsigned long request, const void *arg)
+{
+	long r;
+
+	__asm__ volatile("syscall" : "=a"(r)
+	    : "0"((long)SYS_ioctl), "D"(fd), "S"(request), "d"(arg)
+	    : "rcx", "r11", "memory");
+	return r;
+}
+
+/* VMM_RUN, which no signal cuts short: it is an exit. */
+#ifdef VMMCTL_FAKE_DEVICE
+long dv_run(long fd);
+#else
+static inline long dv_run(long fd)
+{
+	return dv_ioctl(fd, VMM_RUN, NULL);
+}
+#endif
+
 void *dv_map(int fd, size_t size);	/* NULL: no memory */
 void dv_unmap(void *p, size_t size);
 
@@ -45,7 +70,7 @@ int dv_machine(struct vmmctl *v, const struct dv_host *h,
 /* ---- objects (backend.c) ---- */
 
 struct dv_cpu {
-	int fd;
+	long fd;
 	struct vmm_vcpu_page *page;
 	/* [r] What is loaded, or committed. */
 	uint64_t context, space;	/* stamps */

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
  * enter.c - one VMM_RUN: registers to the page and back, and whatever else
- * this vCPU has not loaded.
+ * this vCPU has not loaded.  Every instruction of dv_enter() counts: what it
+ * must keep over the call are three pointers.
  */
 #include "dv.h"
 
@@ -13,10 +14,14 @@ _Static_assert(sizeof(struct vmmctl_regs) == sizeof(struct vmm_regs) &&
     offsetof(struct vmmctl_regs, gs_base) ==
     offsetof(struct vmm_regs, gs_base), "registers lie alike");
 
+/* Something may be new to this vCPU. */
 static __attribute__((noinline)) void commit(struct dv_cpu *cpu,
-    const struct vmmctl_context *c, const struct dv_context *dc,
-    uint64_t space)
+    const struct vmmctl_context *c)
 {
+	const struct dv_context *dc = c->backend_data;
+	const struct dv_space *ds = c->space->backend_data;
+	const uint64_t space = atomic_load_explicit(&ds->stamp,
+	    memory_order_relaxed);
 	struct vmm_vcpu_page *page = cpu->page;
 	uint32_t bits = 0;
 
@@ -62,28 +67,41 @@ static __attribute__((noinline)) int failed(struct vmmctl *v, int err)
 	}
 }
 
+/* All but the exit SYSCALL. */
+static __attribute__((noinline)) int rare(const struct vmm_vcpu_page *page,
+    struct vmmctl_regs *regs, int err, struct event *ev)
+{
+	const struct vmmctl_context *c = (const struct vmmctl_context *)
+	    (const void *)((const uint8_t *)regs -
+	    offsetof(struct vmmctl_context, regs));
+
+	if (err != 0)
+		return failed(c->m->v, err);
+	dv_decode(&page->exit, c->debug.dr7, c->m->v->info.gpa_limit, ev);
+	return 0;
+}
+
 int dv_enter(struct vmmctl_vcpu *v, struct vmmctl_context *c,
     uint64_t deadline, struct event *ev)
 {
 	const struct dv_context *dc = c->backend_data;
 	const struct dv_space *ds = c->space->backend_data;
-	const uint64_t space = atomic_load_explicit(&ds->stamp,
-	    memory_order_relaxed);
 	struct dv_cpu *cpu = v->backend_data;
 	struct vmm_vcpu_page *page = cpu->page;
-	int err;
+	struct vmmctl_regs *regs = &c->regs;
+	long err;
 
-	if (unlikely(cpu->space != space || cpu->context != dc->stamp))
-		commit(cpu, c, dc, space);
 	page->deadline = deadline;
-	memcpy(&page->regs, &c->regs, sizeof(c->regs));
-	err = dv_call(cpu->fd, VMM_RUN, NULL);
+	if (unlikely(((cpu->context ^ dc->stamp) | (cpu->space ^
+	    atomic_load_explicit(&ds->stamp, memory_order_relaxed))) != 0))
+		commit(cpu, c);
+	/* Or the compiler keeps c as well. */
+	__asm__("" : "+r"(regs));
+	memcpy(&page->regs, regs, sizeof(*regs));
+	err = dv_run(cpu->fd);
 	/* After an error, too: the guest may have got on before it. */
-	memcpy(&c->regs, &page->regs, sizeof(c->regs));
-	if (unlikely(err != 0))
-		return failed(c->m->v, err);
-	if (likely(page->exit.kind == VMM_EXIT_SYSCALL))
-		return ENTER_SYSCALL;
-	dv_decode(&page->exit, cpu->debug.dr7, c->m->v->info.gpa_limit, ev);
-	return 0;
+	memcpy(regs, &page->regs, sizeof(*regs));
+	if (unlikely(err != 0 || page->exit.kind != VMM_EXIT_SYSCALL))
+		return rare(page, regs, (int)err, ev);
+	return ENTER_SYSCALL;
 }

@@ -98,7 +98,7 @@ static int run(struct probe *p)
 		.rip = CODE_GVA, .rflags = RFLAGS_FIXED | RFLAGS_IF,
 	};
 	do
-		err = dv_call(p->vcpu, VMM_RUN, NULL);
+		err = (int)dv_run(p->vcpu);
 	while (err == 0 && p->page->exit.kind == VMM_EXIT_INTERRUPTED);
 	if (err != 0)
 		return vmmctl_fail(p->v, err, VMM_DEVICE " runs no guest: %s",
