@@ -51,7 +51,8 @@ class Faults:
         """Why the program's tests may fail; None: they may not."""
         for pattern, test, reason in self.lines:
             if fnmatch.fnmatchcase(program, pattern) and any(
-                    fnmatch.fnmatchcase(t, test) for t in tests):
+                    fnmatch.fnmatchcase(t, test) for t in tests
+                    if t != '!' or test == '!'):
                 return reason
         return None
 
@@ -175,6 +176,11 @@ class Plan:
 
     def listed(self, tree, program, backend):
         name = program.name(backend)
+        reason = self.faults.reason(name, '!')
+        if reason is not None:
+            self.lines.append(f'begin {shlex.quote(name)}; echo "1..0 # SKIP "'
+                              f'{shlex.quote(reason)}; status 0')
+            return
         source = os.path.join(tree, 'tests', name)
         if not os.path.exists(source):
             raise cache.Failed(f'{source}: in programs.list, but not built')
