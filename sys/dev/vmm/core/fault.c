@@ -91,13 +91,10 @@ static unsigned best_level(const struct vmm_machine *m, const struct place *p,
 	return level;
 }
 
-/* [n] A leaf that does not allow the access.  The same page with more rights
- * is only exchanged; anything else goes first. */
-static void clear_way(struct vmm_machine *m, const struct x86_npt_leaf *old,
-    uint64_t pa)
+/* [n] A leaf that does not allow the access, and is not of the same page: it
+ * goes first. */
+static void clear_way(struct vmm_machine *m, const struct x86_npt_leaf *old)
 {
-	if (old->level == 1 && old->pa == pa)
-		return;
 	if (vmm_leaves(m, old->gpa, X86_NPT_SPAN(old->level), X86_NPT_ZAP, 0))
 		vmm_flush(m);
 }
@@ -174,7 +171,12 @@ static int add_leaf(struct vmm_vcpu *v, const struct place *p,
 		if ((old.prot & access) != 0 &&
 		    ((old.pa ^ page->pa) & -X86_NPT_SPAN(old.level)) == 0)
 			return 0;
-		clear_way(m, &old, page->pa);
+		/* Rights that the host has not taken back stay: processors may
+		 * remember them, and no flush comes. */
+		if (old.level == 1 && old.pa == page->pa)
+			prot |= old.prot & p->prot;
+		else
+			clear_way(m, &old);
 	}
 	level = map(m, &stock, p, page->pa, prot, access == VMM_PROT_WRITE,
 	    tables);
