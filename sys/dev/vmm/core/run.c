@@ -11,8 +11,6 @@
 
 #define SET_ALL	(VMM_SET_SPACE | VMM_SET_CONTEXT | VMM_SET_DEBUG | \
 		    VMM_SET_FLUSH | VMM_SET_KEEP)
-/* What makes the translations of all spaces wrong. */
-#define LOAD_ALL	(VMM_LOAD_NESTED | VMM_LOAD_CPU)
 #define WANT_ALL	VMM_WANT_INSN
 
 /* ---- from the page ---- */
@@ -75,9 +73,10 @@ static uint32_t take_debug(struct vmm_vcpu *v)
 	return 0;
 }
 
-/* At once what is the core's: the next run may be of another space. */
+/* It is the space's: the next run may be of another one. */
 void vmm_flush_space(struct vmm_vcpu *v)
 {
+	v->space->stale = true;
 	v->pending |= VMM_LOAD_FLUSH;
 	x86_code_forget(&v->space->code);
 	vmm_count(&v->stats->flushes_guest, 1);
@@ -95,7 +94,7 @@ static struct vmm_space *find_space(struct vmm_vcpu *v, uint64_t cr3)
 	s = &v->spaces[++v->last_id % VMM_SPACES];
 	s->cr3 = cr3;
 	s->id = v->last_id;
-	v->pending |= VMM_LOAD_FLUSH;
+	s->stale = true;
 	x86_code_forget(&s->code);
 	return s;
 }
@@ -287,7 +286,7 @@ static enum vmm_verdict enter(struct vmm_vcpu *v, struct vmm_cpu *c)
 			v->pending |= VMM_LOAD_NESTED;
 			vmm_count(&v->stats->flushes_nested, 1);
 		}
-		if ((v->pending & LOAD_ALL) != 0)
+		if ((v->pending & VMM_LOAD_NESTED) != 0)
 			forget_code(v);
 		vmm_count(&v->stats->entries, 1);
 		vmm_hw.vendor->run(v, c, &v->cause);

@@ -192,8 +192,8 @@ struct vmm_machine {
 
 /* What a vendor has to load besides v->state. */
 #define VMM_LOAD_SPACE	1u	/* cr3: another of v->spaces */
-#define VMM_LOAD_FLUSH	2u	/* the space's translations are wrong */
-#define VMM_LOAD_NESTED	4u	/* nested translations */
+#define VMM_LOAD_FLUSH	2u	/* a space is stale */
+#define VMM_LOAD_NESTED	4u	/* nested translations: all spaces are */
 #define VMM_LOAD_CPU	8u	/* another processor than before, or another
 				 * vCPU was here: nothing cached is right */
 #define VMM_LOAD_DEBUG	16u	/* dr7 */
@@ -206,6 +206,10 @@ struct vmm_machine {
 struct vmm_space {
 	uint64_t cr3;
 	uint64_t id;		/* never twice in a vCPU; 0: none */
+	bool stale;		/* processors have translations of it that are
+				 * wrong; the vendor clears it */
+	uint32_t tag;		/* the vendor's: ASID or VPID, as good as */
+	uint64_t generation;	/* this is that of the processor's; 0: never */
 	struct x86_code code;	/* where it is: a TLB in software */
 };
 
@@ -261,7 +265,7 @@ struct vmm_vcpu {
 			struct svm_vmcb *vmcb;	/* [I] the page */
 			uint64_t vmcb_pa;
 			uint64_t *top;	/* [I] a fifth level; NULL: none */
-			uint64_t generation;	/* of asid, on last_cpu */
+			uint32_t cpu;	/* whose tags the spaces have */
 		} svm;
 		struct {
 			void *vmcs;

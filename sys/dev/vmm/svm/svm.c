@@ -137,6 +137,14 @@ static int svm_cpu_check(struct vmm_cpu *c, const char **why)
 	return EBUSY;
 }
 
+/* What the TLB has under any ASID is not to be used: the next one that is
+ * given out flushes. */
+static void end_generation(struct vmm_cpu *c)
+{
+	c->svm.generation++;
+	c->svm.next_asid = vmm_hw.nasid;
+}
+
 static int svm_cpu_on(struct vmm_cpu *c, const char **why)
 {
 	int error = svm_cpu_check(c, why);
@@ -146,10 +154,7 @@ static int svm_cpu_on(struct vmm_cpu *c, const char **why)
 	cpu_wrmsr(SVM_MSR_EFER,
 	    cpu_rdmsr(SVM_MSR_EFER) | VMM_X86_EFER_SVME);
 	cpu_wrmsr(SVM_MSR_HSAVE_PA, c->svm.host_save_pa);
-	/* What is in the TLB under any ASID is somebody else's: the first one
-	 * given out flushes. */
-	c->svm.generation++;
-	c->svm.next_asid = vmm_hw.nasid;
+	end_generation(c);
 	return 0;
 }
 
@@ -207,6 +212,7 @@ static int svm_vcpu_init(struct vmm_vcpu *v)
 		return ENOMEM;
 	}
 	init_vmcb(v->svm.vmcb, nested_cr3);
+	v->svm.cpu = VMM_NO_CPU;
 	v->pending = ~0u;
 	return 0;
 }
@@ -218,22 +224,54 @@ static void svm_vcpu_fini(struct vmm_vcpu *v)
 		os_page_free(v->svm.top);
 }
 
-/* Translations of the ASID from now on are new ones. */
-static void new_asid(struct svm_vmcb *b, struct vmm_cpu *c)
+/* An ASID that nobody has used on this processor since its TLB was flushed. */
+static void new_asid(struct vmm_space *s, struct vmm_cpu *c,
+    struct svm_vmcb *b)
 {
 	if (c->svm.next_asid >= vmm_hw.nasid) {
 		c->svm.next_asid = 1;
 		c->svm.generation++;
 		b->tlb_control = SVM_TLB_FLUSH_ALL;
 	}
-	b->asid = c->svm.next_asid++;
+	s->tag = c->svm.next_asid++;
+	s->generation = c->svm.generation;
+}
+
+/* Each space has an ASID of its own, so that its translations are there when
+ * the vCPU comes back to it. */
+static void load_asid(struct vmm_vcpu *v, struct vmm_cpu *c,
+    struct svm_vmcb *b)
+{
+	struct vmm_space *s = v->space;
+
+	if (s->generation != c->svm.generation)
+		new_asid(s, c, b);
+	else if (s->stale && (vmm_hw.caps & VMM_CAP_FLUSH_TAG) != 0)
+		b->tlb_control = SVM_TLB_FLUSH_ASID;
+	else if (s->stale)
+		new_asid(s, c, b);
+	s->stale = false;
+	b->asid = s->tag;
+}
+
+/* Generations are those of one processor. */
+static void change_cpu(struct vmm_vcpu *v, const struct vmm_cpu *c)
+{
+	unsigned i;
+
+	if (v->svm.cpu == c->number)
+		return;
+	v->svm.cpu = c->number;
+	for (i = 0; i < VMM_SPACES; i++)
+		v->spaces[i].generation = 0;
 }
 
 /* The part of a run that follows a change. */
 static void load(struct vmm_vcpu *v, struct vmm_cpu *c, uint32_t what)
 {
 	struct svm_vmcb *b = v->svm.vmcb;
-	uint32_t clean = SVM_CLEAN_ALL;
+	uint32_t clean = SVM_CLEAN_ALL & ~SVM_CLEAN_ASID;
+	unsigned i;
 
 	if ((what & VMM_LOAD_SPACE) != 0) {
 		b->cr3 = v->cr3;
@@ -249,21 +287,14 @@ static void load(struct vmm_vcpu *v, struct vmm_cpu *c, uint32_t what)
 		b->dr7 = v->dr7 | VMM_X86_DR7_FIXED;
 		clean &= ~SVM_CLEAN_DRX;
 	}
-	if ((what & VMM_LOAD_CPU) != 0 ||
-	    v->svm.generation != c->svm.generation) {
-		new_asid(b, c);
-		v->svm.generation = c->svm.generation;
+	if ((what & VMM_LOAD_NESTED) != 0)
+		for (i = 0; i < VMM_SPACES; i++)
+			v->spaces[i].stale = true;
+	if ((what & VMM_LOAD_CPU) != 0) {
+		change_cpu(v, c);
 		clean = 0;
-	} else if ((what & (VMM_LOAD_SPACE | VMM_LOAD_FLUSH |
-		       VMM_LOAD_NESTED)) != 0) {
-		if ((vmm_hw.caps & VMM_CAP_FLUSH_TAG) != 0) {
-			b->tlb_control = SVM_TLB_FLUSH_ASID;
-		} else {
-			new_asid(b, c);
-			v->svm.generation = c->svm.generation;
-			clean &= ~SVM_CLEAN_ASID;
-		}
 	}
+	load_asid(v, c, b);
 	b->clean = (vmm_hw.caps & VMM_CAP_CLEAN) != 0 ? clean : 0;
 }
 
@@ -308,6 +339,10 @@ static void svm_run(struct vmm_vcpu *v, struct vmm_cpu *c,
 	if (cause->kind == VMM_CAUSE_SHUTDOWN) {
 		/* 15.14.3: the state is undefined. */
 		init_vmcb(b, b->nested_cr3);
+		v->pending = ~0u;
+	} else if (cause->kind == VMM_CAUSE_INVALID) {
+		/* Nothing that it asked for has been done, no flush either. */
+		end_generation(c);
 		v->pending = ~0u;
 	}
 }
