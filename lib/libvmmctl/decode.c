@@ -174,7 +174,7 @@ static void decode_trap_or_exception(struct vmmctl_context *c,
 	case VEC_BP:
 		/* CC, or the two bytes CD 03, both trap: the last tells. */
 		e->kind = VMMCTL_EXIT_BREAKPOINT;
-		if (fetch_code(c, c->regs.rip - 1, code, 1) == 1 &&
+		if (!c->m->v->ops->bare && fetch_code(c, c->regs.rip - 1, code, 1) == 1 &&
 		    code[0] == 0x03)
 			e->kind = VMMCTL_EXIT_SOFTINT;
 		break;

@@ -102,8 +102,9 @@ struct backend_ops {
 	 * and enter looks itself whether the processor would refuse c->regs:
 	 * EVENT_REFUSED.  Then a run can be short, see run.c. */
 	bool simple;
-	/* The guest has no descriptor tables: the core does what loads the
-	 * selectors that exist, 0x2b and 0x33, see selector.c. */
+	/* The guest has no descriptor tables: INT n is EVENT_SOFTINT, and the
+	 * core does what loads the selectors that exist, 0x2b and 0x33, see
+	 * selector.c. */
 	bool bare;
 
 	/*

@@ -144,6 +144,13 @@ static inline bool go_in(struct vmmctl_vcpu *v, struct vmmctl_space *s)
 	    atomic_load_explicit(&v->kicked, memory_order_relaxed)) == 0;
 }
 
+void vcpu_left(struct vmmctl_vcpu *v)
+{
+	atomic_store(&v->entered, 0);
+	if (atomic_load(&v->running->parked) != 0)
+		os_wake_all(&v->entered);
+}
+
 static inline int come_out(struct vmmctl_vcpu *v, struct vmmctl_space *s,
     int r)
 {

@@ -13,6 +13,12 @@
 int decode_event(struct vmmctl_vcpu *v, struct vmmctl_context *c,
     const struct event *ev, struct vmmctl_exit *exit);
 
+/*
+ * For a backend's enter that will not go into the guest any more and wants the
+ * machine lock: whoever holds it may wait for this vCPU to be outside.
+ */
+void vcpu_left(struct vmmctl_vcpu *v);
+
 /* What a single step does besides RFLAGS.TF. */
 enum step_kind {
 	STEP_PLAIN,

@@ -9,6 +9,7 @@
 #include <string.h>
 
 GUEST(c_add);
+GUEST(c_traps);
 GUEST(c_add_locked);
 GUEST(c_write);
 GUEST(c_look);
@@ -340,6 +341,38 @@ static bool call_again(struct runner *t)
 }
 
 /* Thread after thread runs the same vCPU and context, and each ends. */
+static bool any_trap(struct runner *t)
+{
+	return t->x.kind == VMMCTL_EXIT_SOFTINT ||
+	    t->x.kind == VMMCTL_EXIT_BREAKPOINT;
+}
+
+/* Who looks at the guest's code and who changes the space wait for no other. */
+static void changes_beside_traps(void **state)
+{
+	struct rig *r = *state;
+	static struct runner t;
+	const uint64_t rounds = rig_scale(r, 3000, 300, 1000);
+	uint64_t seen;
+
+	rig_untraced(r);
+	rig_load(r, BLOB(c_traps));
+	runner_init(&t, r, r->cpu, r->c);
+	t.on_exit = any_trap;
+	runner_start(&t);
+	for (uint64_t i = 0; i < rounds; i++) {
+		rig_map(r, SPARE, FREE_GPA, VMMCTL_PROT_RW);
+		rig_unmap(r, SPARE, PAGE);
+	}
+	seen = t.exits;
+	while (t.exits == seen && !t.done)
+		sleep_us(50);
+	runner_stop(&t);
+	assert_true(any_trap(&t) || t.x.kind == VMMCTL_EXIT_KICKED);
+	rig_say("%llu changes beside %llu exits", (unsigned long long)rounds,
+	    (unsigned long long)t.exits);
+}
+
 static void vcpu_moves_between_threads(void **state)
 {
 	struct rig *r = *state;
@@ -433,6 +466,7 @@ int main(int argc, char **argv)
 		TEST(remap_under_a_running_vcpu),
 		TEST(changes_elsewhere_are_not_seen),
 		TEST(map_under_a_running_vcpu),
+		TEST(changes_beside_traps),
 		TEST(vcpu_moves_between_threads),
 		TEST(context_moves_between_vcpus),
 		TEST(what_runs_is_busy),

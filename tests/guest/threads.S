@@ -51,6 +51,14 @@ GUEST_BEGIN(c_read)
 	jmp	1b
 GUEST_END(c_read)
 
+/* Exits of every kind whose code must be looked at, for ever. */
+GUEST_BEGIN(c_traps)
+1:	int	$0x80
+	int3
+	int	$0x21
+	jmp	1b
+GUEST_END(c_traps)
+
 /* RBX counts the system calls; RIP is behind one. */
 GUEST_BEGIN(c_calls)
 1:	inc	%rbx

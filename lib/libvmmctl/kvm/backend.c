@@ -300,9 +300,18 @@ static int xsave_save(struct seat *seat, void *buf)
 	return kv_xsave_get(&vcpu_of(seat->vcpu)->cpu, buf);
 }
 
+struct entered {
+	struct vmmctl_vcpu *v;
+	struct vmmctl_context *c;
+};
+
+/* Only for an exit that ends the entry: see vcpu_left(). */
 static size_t fetch(void *cookie, uint64_t gva, uint8_t *buf, size_t len)
 {
-	return fetch_code(cookie, gva, buf, len);
+	const struct entered *e = cookie;
+
+	vcpu_left(e->v);
+	return fetch_code(e->c, gva, buf, len);
 }
 
 static int enter(struct vmmctl_vcpu *v, struct vmmctl_context *c,
@@ -313,11 +322,12 @@ static int enter(struct vmmctl_vcpu *v, struct vmmctl_context *c,
 	struct space *ks = c->space->backend_data;
 	const uint64_t restricted = atomic_load_explicit(&ks->restricted,
 	    memory_order_relaxed);
+	struct entered entered = { v, c };
 	struct kv_entry e = {
 		.regs = &c->regs, .cr3 = c->space->root_gpa,
 		.flush = kv->space_id != ks->id ||
 		    kv->restricted != restricted,
-		.deadline = deadline, .fetch = fetch, .cookie = c,
+		.deadline = deadline, .fetch = fetch, .cookie = &entered,
 	};
 	int err;
 

@@ -188,7 +188,8 @@ int kv_debug_set(struct kv_cpu *cpu, const struct vmmctl_debug_regs *d);
 /* Async-signal-safe. */
 void kv_kick(const struct kv_cpu *cpu);
 
-/* Guest memory at an address of the space that runs; bytes copied. */
+/* Guest memory at an address of the space that runs; bytes copied.  For an
+ * exit that becomes an event: the guest is not entered after it. */
 typedef size_t kv_fetch(void *cookie, uint64_t gva, uint8_t *buf, size_t len);
 
 struct kv_entry {
