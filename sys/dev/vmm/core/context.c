@@ -18,10 +18,13 @@ struct vmm_context_state *vmm_context_find(const struct vmm_machine *m,
 {
 	struct vmm_context_state *chunk;
 
-	if (number >= VMM_MAX_CONTEXTS)
+	/* In bounds whatever the number is: a processor that guesses how the
+	 * check will end looks nowhere else. */
+	chunk = OS_READ(m->contexts[number % VMM_MAX_CONTEXTS /
+	    VMM_CONTEXT_CHUNK]);
+	if (number >= VMM_MAX_CONTEXTS || chunk == NULL)
 		return NULL;
-	chunk = OS_READ(m->contexts[number / VMM_CONTEXT_CHUNK]);
-	return chunk != NULL ? &chunk[number % VMM_CONTEXT_CHUNK] : NULL;
+	return &chunk[number % VMM_CONTEXT_CHUNK];
 }
 
 /* [c] 0, and the context is the caller's, who holds c until it is released. */

@@ -182,6 +182,11 @@ static enum vmm_verdict debug(struct vmm_vcpu *v, const struct vmm_cause *c,
 {
 	unsigned i;
 
+	/* Of breakpoints that are not enabled it may tell what it likes, SDM
+	 * vol. 3B 17.2.3. */
+	for (i = 0; i < 4; i++)
+		if ((v->dr7 >> (2 * i) & 3) == 0)
+			dr6 &= ~(1ull << i);
 	if (!only_counted(v, VMM_X86_DB)) {
 		(void)exception_exit(v, c, VMM_X86_DB, 0);
 		v->page->exit.dr6 = dr6;

@@ -73,8 +73,10 @@ static unsigned best_level(const struct vmm_machine *m, const struct place *p,
 {
 	unsigned level, most = 1;
 
-	/* Every page is to be seen when it is written. */
-	if (p->logging)
+	/* Every page is to be seen when it is written.  And what is known of
+	 * this page says nothing of its neighbours, while some of them are
+	 * taken away. */
+	if (p->logging || m->invalidating != 0)
 		return 1;
 	if ((vmm_hw.caps & VMM_CAP_LARGE_2M) != 0)
 		most = os_user_page_level(m->owner, p->uaddr);

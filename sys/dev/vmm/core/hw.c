@@ -179,23 +179,20 @@ static int on(uint32_t cpu, void *arg)
 	return 0;
 }
 
-static int off(uint32_t cpu, void *arg)
+static void off_one(struct vmm_cpu *c)
 {
-	struct vmm_cpu *c = &vmm_hw.cpus[cpu];
-
-	(void)arg;
-	OS_WRITE(vmm_hw.active, false);
-	if (c->on) {
-		OS_WRITE(c->on, false);
-		vmm_hw.vendor->cpu_off(c);
-	}
-	return 0;
+	if (!c->on)
+		return;
+	OS_WRITE(c->on, false);
+	vmm_hw.vendor->cpu_off(c);
 }
 
-static const char *held(void)
+static int off(uint32_t cpu, void *arg)
 {
-	return "another hypervisor holds the processor: end its machines, or "
-	    "unload kvm_amd or kvm_intel (or kvm.enable_virt_at_load=0)";
+	(void)arg;
+	OS_WRITE(vmm_hw.active, false);
+	off_one(&vmm_hw.cpus[cpu]);
+	return 0;
 }
 
 /* [h] Is there anything in the way that needs no look at the processors? */
@@ -234,7 +231,7 @@ int vmm_hw_get(const char **why)
 	if (error == 0)
 		vmm_hw.users++;
 	else if (*why == NULL)
-		*why = held();
+		*why = "the processor cannot be switched to it";
 	os_mutex_unlock(&vmm_hw.lock);
 	return error;
 }
@@ -273,16 +270,13 @@ int vmm_hw_cpu_online(uint32_t cpu)
 	error = on(cpu, &why);
 	if (error != 0)
 		os_log("processor %u cannot be used: %s", cpu,
-		    why != NULL ? why : held());
+		    why != NULL ? why : "it cannot be switched to it");
 	return error;
 }
 
 void vmm_hw_cpu_offline(uint32_t cpu)
 {
-	bool active = OS_READ(vmm_hw.active);
-
-	(void)off(cpu, NULL);
-	OS_WRITE(vmm_hw.active, active);
+	off_one(&vmm_hw.cpus[cpu]);
 }
 
 void vmm_hw_reboot(void)
@@ -311,8 +305,6 @@ static int check(const char **why)
 	c = &vmm_hw.cpus[os_guest_begin()];
 	error = vmm_hw.vendor->cpu_check(c, why);
 	os_guest_end();
-	if (error != 0 && *why == NULL)
-		*why = held();
 	return error;
 }
 

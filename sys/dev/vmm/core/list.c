@@ -54,9 +54,20 @@ void vmm_list_remove(struct vmm_machine *m)
 	os_mutex_unlock(&list.lock);
 }
 
-static bool visible(const struct vmm_machine *m)
+/* Who asks: an administrator sees all. */
+struct viewer {
+	uint32_t uid;
+	bool admin;
+};
+
+static struct viewer viewer(void)
 {
-	return m->uid == os_uid() || os_is_admin();
+	return (struct viewer){ os_uid(), os_is_admin() };
+}
+
+static bool visible(const struct vmm_machine *m, struct viewer who)
+{
+	return m->uid == who.uid || who.admin;
 }
 
 static void describe(const struct vmm_machine *m, struct vmm_list_entry *e)
@@ -77,12 +88,13 @@ static void describe(const struct vmm_machine *m, struct vmm_list_entry *e)
 /* Those that the caller may see: how many, and the first capacity of them. */
 static uint32_t collect(struct vmm_list_entry *entries, uint32_t capacity)
 {
+	struct viewer who = viewer();
 	const struct vmm_machine *m;
 	uint32_t n = 0;
 
 	os_mutex_lock(&list.lock);
 	for (m = list.first; m != NULL; m = m->next) {
-		if (!visible(m))
+		if (!visible(m, who))
 			continue;
 		if (n < capacity)
 			describe(m, &entries[n]);
@@ -119,11 +131,12 @@ int vmm_list(struct vmm_list *a)
 struct vmm_stats_set *vmm_list_stats(uint64_t id, uint32_t *pid)
 {
 	struct vmm_stats_set *s = NULL;
+	struct viewer who = viewer();
 	struct vmm_machine *m;
 
 	os_mutex_lock(&list.lock);
 	for (m = list.first; m != NULL; m = m->next) {
-		if (m->id != id || !visible(m))
+		if (m->id != id || !visible(m, who))
 			continue;
 		s = m->stats;
 		(void)os_fetch_add64(&s->refs, 1);

@@ -62,8 +62,11 @@ static int begin(struct vmm_machine *m, const char **why)
 	if (error != 0)
 		goto no_stats;
 	error = os_owner_get(m, &m->owner);
-	if (error != 0)
+	if (error != 0) {
+		if (error != ENOMEM)
+			*why = "the process has no memory that can be watched";
 		goto no_owner;
+	}
 	*why = "the user has as many machines as one may have";
 	error = vmm_list_add(m);
 	if (error != 0)
@@ -123,12 +126,16 @@ void vmm_machine_ref(struct vmm_machine *m)
 /* No descriptor is left: no vCPU, nobody to call. */
 void vmm_machine_put(struct vmm_machine *m)
 {
+	uint32_t i;
+
 	if (os_fetch_add64(&m->refs, -1ull) != 1)
 		return;
 	vmm_list_remove(m);
 	/* While the owner's pages are sure to be there still: they have to
 	 * hear that they were written. */
-	vmm_leaves_all(m, 0, 1ull << vmm_hw.gpa_bits, X86_NPT_ZAP, 0);
+	for (i = 0; i < m->nregions; i++)
+		vmm_leaves_all(m, m->regions[i]->gpa, m->regions[i]->size,
+		    X86_NPT_ZAP, 0);
 	os_owner_put(m->owner);
 	vmm_memory_fini(m);
 	vmm_contexts_fini(m);

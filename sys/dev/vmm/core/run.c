@@ -218,20 +218,22 @@ static bool start_timer(struct vmm_vcpu *v, uint32_t cpu)
 	return false;
 }
 
-/* This vCPU, or what it runs, was not the last here. */
-static void take_cpu(struct vmm_vcpu *v, struct vmm_cpu *c)
+/* Another guest user was the last here: of the same vCPU, or not.  Who is
+ * gone may have had this one's address: last_cpu tells, then. */
+static inline void take_cpu(struct vmm_vcpu *v, struct vmm_cpu *c)
 {
 	if (c->last != v || v->last_cpu != c->number) {
 		v->pending |= VMM_LOAD_CPU;
 		vmm_count(&v->stats->cpu_loads, 1);
 		if (v->last_cpu != c->number && v->last_cpu != VMM_NO_CPU)
 			vmm_count(&v->stats->migrations, 1);
+		c->last = v;
+		v->last_cpu = c->number;
+	} else if (c->last_space == v->space->id) {
+		return;
 	}
-	if (c->last != v || c->last_space != v->space->id)
-		os_ibpb();
-	c->last = v;
 	c->last_space = v->space->id;
-	v->last_cpu = c->number;
+	os_ibpb();
 }
 
 static void load_guest(struct vmm_vcpu *v)
@@ -331,8 +333,7 @@ static int inside(struct vmm_vcpu *v, enum vmm_verdict *verdict)
 	}
 	if (v->deadline != 0 && v->timer_cpu != n && !start_timer(v, n))
 		goto out;
-	if (c->last != v || v->last_cpu != n || c->last_space != v->space->id)
-		take_cpu(v, c);
+	take_cpu(v, c);
 	*verdict = enter(v, c);
 out:
 	/* Only after the last look at the nested tables. */

@@ -24,11 +24,17 @@ static inline void os_vma_flags(struct vm_area_struct *vma,
 }
 #endif
 
-/* Before 6.2 only fatal signals end the wait for a page. */
+/*
+ * To get_user_pages(): signals end the wait (before 6.2 only fatal ones do),
+ * and what it finds counts as used by this NUMA node (before 6.6 it always
+ * does).
+ */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 2, 0)
-#define OS_FOLL_INTERRUPTIBLE	0
+#define OS_FOLL_GUEST	0
+#elif LINUX_VERSION_CODE < KERNEL_VERSION(6, 6, 0)
+#define OS_FOLL_GUEST	FOLL_INTERRUPTIBLE
 #else
-#define OS_FOLL_INTERRUPTIBLE	FOLL_INTERRUPTIBLE
+#define OS_FOLL_GUEST	(FOLL_INTERRUPTIBLE | FOLL_HONOR_NUMA_FAULT)
 #endif
 
 #endif

@@ -144,7 +144,7 @@ static int take_page(struct page *page, bool writable,
 int os_user_page_get(struct os_owner *o, uint64_t uaddr, bool write,
     struct os_user_page *out)
 {
-	unsigned int flags = FOLL_HWPOISON | OS_FOLL_INTERRUPTIBLE;
+	unsigned int flags = FOLL_HWPOISON | OS_FOLL_GUEST;
 	struct page *page;
 	long n;
 
@@ -181,24 +181,25 @@ void os_user_page_put(struct os_user_page *p)
  */
 static unsigned int host_level(struct mm_struct *mm, unsigned long at)
 {
-	pgd_t *pgd = pgd_offset(mm, at);
-	p4d_t *p4d;
-	pud_t *pud, pud_now;
-	pmd_t pmd_now;
+	pgd_t *pgd_at = pgd_offset(mm, at), pgd = READ_ONCE(*pgd_at);
+	p4d_t *p4d_at, p4d;
+	pud_t *pud_at, pud;
+	pmd_t pmd;
 
-	if (pgd_none(READ_ONCE(*pgd)))
+	if (pgd_none(pgd))
 		return 1;
-	p4d = p4d_offset(pgd, at);
-	if (p4d_none(READ_ONCE(*p4d)) || !p4d_present(READ_ONCE(*p4d)))
+	p4d_at = p4d_offset_lockless(pgd_at, pgd, at);
+	p4d = READ_ONCE(*p4d_at);
+	if (p4d_none(p4d) || !p4d_present(p4d))
 		return 1;
-	pud = pud_offset(p4d, at);
-	pud_now = READ_ONCE(*pud);
-	if (pud_none(pud_now) || !pud_present(pud_now))
+	pud_at = pud_offset_lockless(p4d_at, p4d, at);
+	pud = READ_ONCE(*pud_at);
+	if (pud_none(pud) || !pud_present(pud))
 		return 1;
-	if (pud_leaf(pud_now))
+	if (pud_leaf(pud))
 		return 3;
-	pmd_now = READ_ONCE(*pmd_offset(&pud_now, at));
-	if (pmd_none(pmd_now) || !pmd_present(pmd_now) || !pmd_leaf(pmd_now))
+	pmd = READ_ONCE(*pmd_offset_lockless(pud_at, pud, at));
+	if (pmd_none(pmd) || !pmd_present(pmd) || !pmd_leaf(pmd))
 		return 1;
 	return 2;
 }

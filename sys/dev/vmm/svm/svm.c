@@ -132,8 +132,9 @@ static int svm_cpu_check(struct vmm_cpu *c, const char **why)
 	(void)c;
 	if ((cpu_rdmsr(SVM_MSR_EFER) & VMM_X86_EFER_SVME) == 0)
 		return 0;
-	*why = "another hypervisor (kvm?) uses the processor's SVM: end its "
-	       "machines, or unload its module";
+	/* KVM of Linux 6.12 and later holds it for as long as it is loaded. */
+	*why = "kvm, or another hypervisor, holds SVM: end its machines, "
+	       "unload kvm_amd, or load kvm with enable_virt_at_load=0";
 	return EBUSY;
 }
 
