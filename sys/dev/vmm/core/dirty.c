@@ -136,13 +136,13 @@ static void give_back(struct vmm_machine *m, uint64_t gpa, uint64_t size,
 	uint64_t i;
 
 	for (i = 0; i < size >> VMM_PAGE_SHIFT; i++) {
+		uint64_t at = gpa + (i << VMM_PAGE_SHIFT), page;
 		struct vmm_region *r;
-		uint64_t page;
 
 		if ((words[i / 64] >> (i % 64) & 1) == 0)
 			continue;
-		r = vmm_region_find(m, gpa + (i << VMM_PAGE_SHIFT));
-		page = ((gpa - r->gpa) >> VMM_PAGE_SHIFT) + i;
+		r = vmm_region_find(m, at);
+		page = (at - r->gpa) >> VMM_PAGE_SHIFT;
 		r->dirty[page / 64] |= 1ull << (page % 64);
 	}
 }
