@@ -119,17 +119,22 @@ static int run(uint32_t kind)
 	return 0;
 }
 
+/* What any ioctl costs: one that a driver without ioctls refuses. */
 static int null_ioctl(uint64_t *samples, unsigned n)
 {
-	uint64_t t, last = count_ticks();
+	uint64_t t, last;
+	int fd = open("/dev/null", O_RDWR | O_CLOEXEC);
 
+	if (fd < 0)
+		return failed("/dev/null");
+	last = count_ticks();
 	for (unsigned i = 0; i < n; i++) {
-		if (ioctl(dev.vcpu, _IO(VMM_IOC, 0xff), 0) == 0)
-			return count_fail("an unknown ioctl was taken");
+		(void)ioctl(fd, VMM_RUN, 0);
 		t = count_ticks();
 		samples[i] = t - last;
 		last = t;
 	}
+	close(fd);
 	return (int)n;
 }
 
