@@ -649,7 +649,7 @@ static void the_page_refuses(void **state)
 	BAD(dr7, 1ull << 13, VMM_FIELD_DR7);
 	BAD(dr7, 1ull << 32, VMM_FIELD_DR7);
 	BAD(dr7, 2ull << 16, VMM_FIELD_DR7);
-	for (bit = 4; bit < 32; bit++)
+	for (bit = 5; bit < 32; bit++)
 		BAD(commit, good.commit | 1u << bit, VMM_FIELD_COMMIT);
 	for (bit = 1; bit < 32; bit++)
 		BAD(wanted, 1u << bit, VMM_FIELD_WANTED);
