@@ -267,47 +267,81 @@ static void change_cpu(struct vmm_vcpu *v, const struct vmm_cpu *c)
 		v->spaces[i].generation = 0;
 }
 
-/* The part of a run that follows a change. */
-static void load(struct vmm_vcpu *v, struct vmm_cpu *c, uint32_t what)
+/* What is rarer than another space. Clean bits that it costs. */
+static uint32_t load_rare(struct vmm_vcpu *v, struct vmm_cpu *c, uint32_t what)
 {
 	struct svm_vmcb *b = v->svm.vmcb;
-	uint32_t clean = SVM_CLEAN_ALL & ~SVM_CLEAN_ASID;
+	uint32_t dirty = 0;
 	unsigned i;
 
-	if ((what & VMM_LOAD_SPACE) != 0) {
-		b->cr3 = v->cr3;
-		/* Null selectors, of which there are four, are all that a
-		 * guest user can load: the next one does not see them. */
-		b->ds.selector = 0;
-		b->es.selector = 0;
-		b->fs.selector = 0;
-		b->gs.selector = 0;
-		clean &= ~(SVM_CLEAN_CRX | SVM_CLEAN_SEG);
-	}
 	if ((what & VMM_LOAD_DEBUG) != 0) {
 		b->dr7 = v->dr7 | VMM_X86_DR7_FIXED;
-		clean &= ~SVM_CLEAN_DRX;
+		dirty |= SVM_CLEAN_DRX;
 	}
 	if ((what & VMM_LOAD_NESTED) != 0)
 		for (i = 0; i < VMM_SPACES; i++)
 			v->spaces[i].stale = true;
 	if ((what & VMM_LOAD_CPU) != 0) {
 		change_cpu(v, c);
-		clean = 0;
+		dirty = SVM_CLEAN_ALL;
 	}
+	return dirty;
+}
+
+/* Null selectors, of which there are four, are all that a guest user can load:
+ * the next one does not see them. */
+static void clear_selectors(struct svm_vmcb *b)
+{
+	const size_t size = offsetof(struct svm_seg, base);
+
+	memset(&b->ds, 0, size);
+	memset(&b->es, 0, size);
+	memset(&b->fs, 0, size);
+	memset(&b->gs, 0, size);
+}
+
+/* The part of a run that follows a change.  True: loaded() is to follow. */
+static bool load(struct vmm_vcpu *v, struct vmm_cpu *c, uint32_t what)
+{
+	const bool has_clean = (vmm_hw.caps & VMM_CAP_CLEAN) != 0;
+	struct svm_vmcb *b = v->svm.vmcb;
+	uint32_t dirty = SVM_CLEAN_ASID;
+
+	if ((what & VMM_LOAD_SPACE) != 0) {
+		b->cr3 = v->cr3;
+		clear_selectors(b);
+		dirty |= SVM_CLEAN_CRX | SVM_CLEAN_SEG;
+	}
+	if ((what & ~(VMM_LOAD_SPACE | VMM_LOAD_FLUSH)) != 0)
+		dirty |= load_rare(v, c, what);
 	load_asid(v, c, b);
-	b->clean = (vmm_hw.caps & VMM_CAP_CLEAN) != 0 ? clean : 0;
+	v->pending = 0;
+	if (has_clean)
+		b->clean = SVM_CLEAN_ALL & ~dirty;
+	return has_clean || b->tlb_control != SVM_TLB_NOTHING;
 }
 
 /* Of what follows a change, what is not for ever. */
-static void loaded(struct vmm_vcpu *v)
+static void loaded(struct svm_vmcb *b)
 {
-	struct svm_vmcb *b = v->svm.vmcb;
-
-	v->pending = 0;
 	b->tlb_control = SVM_TLB_NOTHING;
 	if ((vmm_hw.caps & VMM_CAP_CLEAN) != 0)
 		b->clean = SVM_CLEAN_ALL;
+}
+
+/* After them the control block is not as the next entry needs it. */
+static void recover(struct vmm_vcpu *v, struct vmm_cpu *c, uint32_t kind)
+{
+	struct svm_vmcb *b = v->svm.vmcb;
+
+	if (kind == VMM_CAUSE_SHUTDOWN)
+		/* 15.14.3: the state is undefined. */
+		init_vmcb(b, b->nested_cr3);
+	else
+		/* INVALID: nothing that was asked for has been done, no flush
+		 * either. */
+		end_generation(c);
+	v->pending = ~0u;
 }
 
 static void svm_run(struct vmm_vcpu *v, struct vmm_cpu *c,
@@ -315,7 +349,7 @@ static void svm_run(struct vmm_vcpu *v, struct vmm_cpu *c,
 {
 	struct svm_vmcb *b = v->svm.vmcb;
 	struct vmm_regs *regs = &v->page->regs;
-	uint32_t what = v->pending;
+	bool undo = false;
 
 	b->rax = OS_READ(regs->rax);
 	b->rip = v->state.rip;
@@ -325,11 +359,11 @@ static void svm_run(struct vmm_vcpu *v, struct vmm_cpu *c,
 	b->gs.base = v->state.gs_base;
 	/* An exit ends the shadow of MOV SS as any interrupt would. */
 	b->interrupt_shadow = 0;
-	if (what != 0)
-		load(v, c, what);
+	if (v->pending != 0)
+		undo = load(v, c, v->pending);
 	svm_enter(v->svm.vmcb_pa, c->svm.host_vmcb_pa, regs);
-	if (what != 0)
-		loaded(v);
+	if (undo)
+		loaded(b);
 	OS_WRITE(regs->rax, b->rax);
 	v->state.rip = b->rip;
 	v->state.rsp = b->rsp;
@@ -337,15 +371,9 @@ static void svm_run(struct vmm_vcpu *v, struct vmm_cpu *c,
 	v->state.fs_base = b->fs.base;
 	v->state.gs_base = b->gs.base;
 	svm_decode(b, vmm_hw.caps, cause);
-	if (cause->kind == VMM_CAUSE_SHUTDOWN) {
-		/* 15.14.3: the state is undefined. */
-		init_vmcb(b, b->nested_cr3);
-		v->pending = ~0u;
-	} else if (cause->kind == VMM_CAUSE_INVALID) {
-		/* Nothing that it asked for has been done, no flush either. */
-		end_generation(c);
-		v->pending = ~0u;
-	}
+	if (cause->kind == VMM_CAUSE_SHUTDOWN ||
+	    cause->kind == VMM_CAUSE_INVALID)
+		recover(v, c, cause->kind);
 }
 
 static int svm_raw_read(struct vmm_vcpu *v, uint32_t field, uint32_t width,
