@@ -107,6 +107,9 @@ uint32_t os_cpu_max(void);		/* greater than every number */
 /* Run fn on every processor that is on line, one by one, interrupts off; stop
  * at the first error. Holds hotplug off. */
 int os_cpu_each(int (*fn)(uint32_t cpu, void *arg), void *arg);
+/* Run fn there, interrupts off, and wait for it; nothing, when that one is
+ * off line.  Not with interrupts off; may be called under a spin lock. */
+void os_cpu_call(uint32_t cpu, void (*fn)(void *arg), void *arg);
 /* Make a processor leave the guest soon.  Not with interrupts off. */
 void os_cpu_interrupt(uint32_t cpu);
 /* Return when every processor in the set has taken an interrupt.  May be
@@ -119,6 +122,12 @@ void os_cpus_interrupt(const struct os_cpuset *set);
  * bool os_attention(void): interrupts off; does the thread have to leave (a
  *	signal, another thread to run, work of the host's)?
  * bool os_signal(void);
+ * void os_vmxe(bool on): CR4.VMXE of this processor, interrupts off; the host
+ *	hears that VMX is in use.
+ * void os_tss_limited(void): the limit of this processor's TSS is the least,
+ *	as exits on VMX leave it; interrupts off.
+ * void os_load_user_gs(uint16_t selector): the thread's GS, and its base;
+ *	interrupts off.
  * int os_resched(void): let others run.  0; or ERESTART: the host has work for
  *	this thread that is done on the way to user mode only (limits of its
  *	cgroup, a machine check).  VMM_RUN is to return that, with everything

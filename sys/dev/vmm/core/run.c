@@ -236,10 +236,26 @@ static inline void take_cpu(struct vmm_vcpu *v, struct vmm_cpu *c)
 	os_ibpb();
 }
 
-static void load_guest(struct vmm_vcpu *v)
+/* The processor where it was may have to let go of it first. */
+static inline bool has_to_leave(const struct vmm_vcpu *v, uint32_t cpu)
+{
+	return v->last_cpu != cpu && v->last_cpu != VMM_NO_CPU &&
+	    vmm_hw.vendor->vcpu_leave != NULL;
+}
+
+static void leave_cpu(struct vmm_vcpu *v)
+{
+	vmm_hw.vendor->vcpu_leave(v);
+	v->last_cpu = VMM_NO_CPU;
+	vmm_count(&v->stats->migrations, 1);
+}
+
+static void load_guest(struct vmm_vcpu *v, struct vmm_cpu *c)
 {
 	unsigned i;
 
+	if (vmm_hw.vendor->begin != NULL)
+		vmm_hw.vendor->begin(v, c);
 	cpu_xsave(v->host_xsave, vmm_hw.xcr0);
 	cpu_xrstor(v->context->xsave, vmm_hw.xcr0);
 	if (v->debug) {
@@ -251,8 +267,10 @@ static void load_guest(struct vmm_vcpu *v)
 	}
 }
 
-static void load_host(struct vmm_vcpu *v)
+static void load_host(struct vmm_vcpu *v, struct vmm_cpu *c)
 {
+	if (vmm_hw.vendor->end != NULL)
+		vmm_hw.vendor->end(v, c);
 	cpu_xsave(v->context->xsave, vmm_hw.xcr0);
 	cpu_xrstor(v->host_xsave, vmm_hw.xcr0);
 	/* The vendor leaves DR7 disabled, whatever the guest had. */
@@ -280,7 +298,7 @@ static enum vmm_verdict enter(struct vmm_vcpu *v, struct vmm_cpu *c)
 	enum vmm_verdict verdict;
 	uint64_t gen;
 
-	load_guest(v);
+	load_guest(v, c);
 	for (;;) {
 		gen = OS_READ(v->machine->flush_gen);
 		if (gen != v->flush_gen) {
@@ -301,7 +319,7 @@ static enum vmm_verdict enter(struct vmm_vcpu *v, struct vmm_cpu *c)
 			break;
 		}
 	}
-	load_host(v);
+	load_host(v, c);
 	return verdict;
 }
 
@@ -329,6 +347,10 @@ static int inside(struct vmm_vcpu *v, enum vmm_verdict *verdict)
 		goto out;
 	if (!OS_READ(c->on) || OS_READ(vmm_hw.going_down)) {
 		error = EIO;
+		goto out;
+	}
+	if (has_to_leave(v, n)) {
+		*verdict = VMM_MOVE;
 		goto out;
 	}
 	if (v->deadline != 0 && v->timer_cpu != n && !start_timer(v, n))
@@ -408,6 +430,8 @@ static int go(struct vmm_vcpu *v)
 			error = EIO;
 		else if (verdict == VMM_FILL)
 			error = fill(v, &ended);
+		else if (verdict == VMM_MOVE)
+			leave_cpu(v);
 		else
 			error = look_around(v, &ended);
 	} while (error == 0 && !ended);

@@ -75,13 +75,24 @@ struct vmm_vendor {
 
 	int (*vcpu_init)(struct vmm_vcpu *v);
 	void (*vcpu_fini)(struct vmm_vcpu *v);
+	/* It goes from v->last_cpu to another processor.  Interrupts on.  May
+	 * be NULL. */
+	void (*vcpu_leave)(struct vmm_vcpu *v);
+
+	/*
+	 * Around one or more runs, interrupts off all the time: what of the
+	 * host they need not restore each time.  May be NULL.
+	 */
+	void (*begin)(struct vmm_vcpu *v, struct vmm_cpu *c);
+	void (*end)(struct vmm_vcpu *v, struct vmm_cpu *c);
 
 	/*
 	 * Once into the guest and out again.  Interrupts off, the vCPU's
 	 * extended state and DR0-3 are loaded.  Takes v->state and what
 	 * v->pending names (and clears it); general registers go from and to
 	 * v->page->regs; v->state is stored.  Fills *cause.  Host segment
-	 * bases, MSRs and debug control are as before; DR7 is 0x400.
+	 * bases and MSRs are as before, all else of the host after end();
+	 * DR7 is 0x400.
 	 */
 	void (*run)(struct vmm_vcpu *v, struct vmm_cpu *c,
 	    struct vmm_cause *cause);

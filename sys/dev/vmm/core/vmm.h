@@ -55,9 +55,15 @@ struct vmm_cpu {
 		struct {
 			void *vmxon;		/* [I] */
 			uint64_t vmxon_pa;
-			uint64_t current_pa;	/* [r] the current VMCS */
+			struct vmx_host *host;	/* [I] what exits load */
+			/* Whose VMCS is current, or NULL: written with
+			 * interrupts off there. */
+			struct vmm_vcpu *owner;
 			uint64_t generation;	/* [r] of VPIDs */
 			uint32_t next_vpid;
+			/* [r] Nested translations are of that machine (0: of
+			 * any), and as new as this. */
+			uint64_t ept_machine, ept_flush_gen;
 		} vmx;
 	};
 };
@@ -268,11 +274,18 @@ struct vmm_vcpu {
 			uint32_t cpu;	/* whose tags the spaces have */
 		} svm;
 		struct {
-			void *vmcs;
+			void *vmcs;		/* [I] the page */
 			uint64_t vmcs_pa;
-			uint64_t generation;
-			bool launched;
-			void *extra;
+			uint64_t eptp;
+			bool written;	/* what it has for ever */
+			bool launched;	/* since it was cleared */
+			uint32_t cpu;	/* whose tags the spaces have */
+			/* What is in the VMCS. */
+			uint64_t rsp, fs_base, gs_base;
+			uint64_t host_rsp, host_cr3, host_cr4, host_fs_base;
+			/* Of the thread, while inside. */
+			uint64_t debugctl;
+			uint16_t ds, es, fs, gs;
 		} vmx;
 	};
 };
@@ -392,7 +405,9 @@ enum vmm_verdict {
 	VMM_GO_ON,		/* it is done: enter again at once */
 	VMM_LEAVE,		/* it is in v->page: VMM_RUN returns */
 	VMM_AROUND,		/* enter again, after interrupts were on */
-	VMM_FILL		/* a nested fault: vmm_fault(), enter again */
+	VMM_FILL,		/* a nested fault: vmm_fault(), enter again */
+	VMM_MOVE		/* not entered: it is to leave another processor
+				 * first */
 };
 /* run.c */
 /* The space's table allows less than before, for all that is known. */

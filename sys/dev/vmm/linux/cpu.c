@@ -54,6 +54,12 @@ int os_cpu_each(int (*fn)(uint32_t cpu, void *arg), void *arg)
 	return c.error;
 }
 
+void os_cpu_call(uint32_t cpu, void (*fn)(void *arg), void *arg)
+{
+	/* ENXIO: it is off line, and so has been switched off. */
+	(void)smp_call_function_single((int)cpu, fn, arg, 1);
+}
+
 /*
  * Who asks is here, and so nobody is in a guest here.  With preemption off no
  * processor goes off line.

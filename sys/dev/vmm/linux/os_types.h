@@ -29,8 +29,12 @@
 #include <asm/cmpxchg.h>
 #include <asm/cpufeature.h>
 #include <asm/debugreg.h>
+#include <asm/desc.h>
 #include <asm/nospec-branch.h>
 #include <asm/page.h>
+#include <asm/perf_event.h>
+#include <asm/special_insns.h>
+#include <asm/tlbflush.h>
 
 /* ---- one access ---- */
 
@@ -135,6 +139,35 @@ static inline void os_ibpb(void)
 static inline bool os_debug_in_use(void)
 {
 	return hw_breakpoint_active();
+}
+
+/* The kernel keeps a copy of CR4; traces of the processor (PT) may have to
+ * stop while VMX is on. */
+static inline void os_vmxe(bool on)
+{
+	if (on) {
+		intel_pt_handle_vmx(1);
+		cr4_set_bits_irqsoff(X86_CR4_VMXE);
+	} else {
+		cr4_clear_bits_irqsoff(X86_CR4_VMXE);
+		intel_pt_handle_vmx(0);
+	}
+}
+
+/* The map of ports is behind that limit. */
+static inline void os_tss_limited(void)
+{
+	invalidate_tss_limit();
+}
+
+/* Its base is that of the descriptor, if there is one, as it was. */
+static inline void os_load_user_gs(uint16_t selector)
+{
+	uint64_t base = native_read_msr(MSR_KERNEL_GS_BASE);
+
+	load_gs_index(selector);
+	native_write_msr(MSR_KERNEL_GS_BASE, (uint32_t)base,
+	    (uint32_t)(base >> 32));
 }
 
 /* ---- memory, and whose ---- */
