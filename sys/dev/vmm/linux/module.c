@@ -17,6 +17,7 @@ MODULE_PARM_DESC(ibpb,
 /* The first that the processor has. */
 static const struct vmm_vendor *const vendors[] = {
 	&vmm_svm,
+	&vmm_vmx,
 };
 
 static struct miscdevice device = {

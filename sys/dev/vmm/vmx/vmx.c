@@ -1,0 +1,565 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * vmx.c - Intel processors behind the vendor table: switching VMX on and off,
+ * control structures, VPIDs, and the way into a guest and out.
+ *
+ * A processor has at most one control structure active: the current one.  Who
+ * wants another one clears that first, so that a structure that is current
+ * nowhere is whole in memory, and may go to any processor.
+ */
+#include "vmx_impl.h"
+#include "../core/vmm.h"
+#include "../x86/x86.h"
+#include "cpu.h"
+#include "vmx_cpu.h"
+
+_Static_assert(offsetof(struct vmm_regs, rax) == 0x00, "enter.S");
+_Static_assert(offsetof(struct vmm_regs, rbx) == 0x08, "enter.S");
+_Static_assert(offsetof(struct vmm_regs, rcx) == 0x10, "enter.S");
+_Static_assert(offsetof(struct vmm_regs, rdx) == 0x18, "enter.S");
+_Static_assert(offsetof(struct vmm_regs, rsi) == 0x20, "enter.S");
+_Static_assert(offsetof(struct vmm_regs, rdi) == 0x28, "enter.S");
+_Static_assert(offsetof(struct vmm_regs, rbp) == 0x30, "enter.S");
+_Static_assert(offsetof(struct vmm_regs, r8) == 0x40, "enter.S");
+_Static_assert(offsetof(struct vmm_regs, r15) == 0x78, "enter.S");
+
+/* What the processors are: [I] since probe. */
+static struct {
+	struct vmx_words words;
+	struct vmx_controls controls;
+	bool has_debugctl;
+} vmx;
+
+/* ---- what it is ---- */
+
+static void read_words(struct vmx_words *w)
+{
+	uint32_t r[4], plus;
+
+	memset(w, 0, sizeof(*w));
+	cpu_cpuid(0, 0, r);
+	w->amd = r[1] == VMX_CPUID0_EBX_AMD || r[1] == VMX_CPUID0_EBX_HYGON;
+	cpu_cpuid(1, 0, r);
+	w->cpuid1_ecx = r[2];
+	if ((r[2] & VMX_CPUID1_ECX) == 0)
+		return;
+	cpu_cpuid(0x80000008u, 0, r);
+	w->sizes_eax = r[0];
+	(void)os_rdmsr_safe(VMX_MSR_FEATURE_CONTROL, &w->feature_control);
+	if (!os_rdmsr_safe(VMX_MSR_BASIC, &w->basic))
+		return;
+	/* A.2: 12 above the others. */
+	plus = (w->basic & VMX_BASIC_TRUE) != 0 ?
+	    VMX_MSR_TRUE_PIN - VMX_MSR_PIN : 0;
+	w->pin = cpu_rdmsr(VMX_MSR_PIN + plus);
+	w->proc = cpu_rdmsr(VMX_MSR_PROC + plus);
+	w->exit = cpu_rdmsr(VMX_MSR_EXIT + plus);
+	w->entry = cpu_rdmsr(VMX_MSR_ENTRY + plus);
+	w->misc = cpu_rdmsr(VMX_MSR_MISC);
+	w->cr0_fixed0 = cpu_rdmsr(VMX_MSR_CR0_FIXED0);
+	w->cr0_fixed1 = cpu_rdmsr(VMX_MSR_CR0_FIXED1);
+	w->cr4_fixed0 = cpu_rdmsr(VMX_MSR_CR4_FIXED0);
+	w->cr4_fixed1 = cpu_rdmsr(VMX_MSR_CR4_FIXED1);
+	if ((w->proc >> 32 & VMX_PROC_SECONDARY) == 0)
+		return;
+	w->proc2 = cpu_rdmsr(VMX_MSR_PROC2);
+	if ((w->proc2 >> 32 & (VMX_PROC2_EPT | VMX_PROC2_VPID)) != 0)
+		w->ept_vpid = cpu_rdmsr(VMX_MSR_EPT_VPID);
+}
+
+static void set_fact(struct vmm_hw *hw, unsigned n, const char *name,
+    uint64_t value)
+{
+	size_t size = strlen(name);
+
+	memcpy(hw->facts[n].name, name, size + 1);
+	hw->facts[n].value = value;
+}
+
+static void set_facts(struct vmm_hw *hw, const struct vmx_words *w)
+{
+	set_fact(hw, 0, "vmx.basic", w->basic);
+	set_fact(hw, 1, "vmx.pin", w->pin);
+	set_fact(hw, 2, "vmx.proc", w->proc);
+	set_fact(hw, 3, "vmx.proc2", w->proc2);
+	set_fact(hw, 4, "vmx.exit", w->exit);
+	set_fact(hw, 5, "vmx.entry", w->entry);
+	set_fact(hw, 6, "vmx.misc", w->misc);
+	set_fact(hw, 7, "vmx.ept_vpid", w->ept_vpid);
+	set_fact(hw, 8, "vmx.feature_control", w->feature_control);
+	set_fact(hw, 9, "physical_bits", w->sizes_eax & 0xff);
+	set_fact(hw, 10, "gpa_bits", hw->gpa_bits);
+}
+
+static int vmx_probe(struct vmm_hw *hw, const char **why)
+{
+	uint64_t ignored;
+	int error;
+
+	read_words(&vmx.words);
+	error = vmx_usable(&vmx.words, &vmx.controls, &hw->caps, why);
+	if (error != 0)
+		return error;
+	if ((cpu_get_cr4() & VMM_X86_CR4_FSGSBASE) != 0)
+		hw->caps |= VMM_CAP_FSGSBASE;
+	vmx.has_debugctl = os_rdmsr_safe(VMX_MSR_DEBUGCTL, &ignored);
+	hw->gpa_bits = vmx_gpa_bits(&vmx.words);
+	hw->npt = (hw->caps & VMM_CAP_HW_DIRTY) != 0 ? &x86_npt_ept :
+						       &x86_npt_ept_plain;
+	hw->nasid = VMX_VPIDS;
+	set_facts(hw, &vmx.words);
+	return 0;
+}
+
+/* ---- processors ---- */
+
+static int vmx_cpu_init(struct vmm_cpu *c)
+{
+	const uint32_t revision =
+	    (uint32_t)(vmx.words.basic & VMX_BASIC_REVISION);
+
+	c->vmx.host = os_zalloc(sizeof(*c->vmx.host));
+	if (c->vmx.host == NULL)
+		return ENOMEM;
+	c->vmx.vmxon = os_cpu_page_alloc(&c->vmx.vmxon_pa);
+	if (c->vmx.vmxon == NULL) {
+		os_free(c->vmx.host);
+		return ENOMEM;
+	}
+	memcpy(c->vmx.vmxon, &revision, sizeof(revision));
+	return 0;
+}
+
+static void vmx_cpu_fini(struct vmm_cpu *c)
+{
+	os_cpu_page_free(c->vmx.vmxon);
+	os_free(c->vmx.host);
+}
+
+static int vmx_cpu_check(struct vmm_cpu *c, const char **why)
+{
+	(void)c;
+	if ((cpu_get_cr4() & VMM_X86_CR4_VMXE) == 0)
+		return 0;
+	*why = "another hypervisor (kvm?) uses the processor's VMX: end its "
+	       "machines, or unload its module";
+	return EBUSY;
+}
+
+/* SDM vol. 3C 27.5.2: what exits load, and what they leave at its most. */
+static void read_host(struct vmx_host *h)
+{
+	h->cr0 = cpu_get_cr0();
+	h->efer = cpu_rdmsr(VMX_MSR_EFER);
+	h->cs = cpu_get_cs();
+	h->ss = cpu_get_ss();
+	h->tr = cpu_get_tr();
+	h->gs_base = cpu_rdmsr(VMX_MSR_GS_BASE);
+	cpu_get_gdtr(&h->gdtr);
+	cpu_get_idtr(&h->idtr);
+	h->tr_base = vmx_descriptor_base(
+	    (const uint8_t *)(uintptr_t)cpu_table_base(&h->gdtr) +
+	    (h->tr & ~7u));
+	h->sysenter_cs = cpu_rdmsr(VMX_MSR_SYSENTER_CS);
+	h->sysenter_esp = cpu_rdmsr(VMX_MSR_SYSENTER_ESP);
+	h->sysenter_eip = cpu_rdmsr(VMX_MSR_SYSENTER_EIP);
+	h->rip = vmx_exit_address();
+}
+
+/* What is in the TLB is somebody else's. */
+static void forget_translations(struct vmm_cpu *c)
+{
+	(void)cpu_invept(
+	    (vmx.words.ept_vpid & VMX_EPT_INVEPT_ALL) != 0 ? VMX_INVEPT_ALL :
+							     VMX_INVEPT_ONE,
+	    0);
+	c->vmx.ept_machine = 0;
+	/* The first VPID given out drops those of all. */
+	c->vmx.generation++;
+	c->vmx.next_vpid = VMX_VPIDS;
+}
+
+static int vmx_cpu_on(struct vmm_cpu *c, const char **why)
+{
+	int error = vmx_cpu_check(c, why);
+
+	if (error != 0)
+		return error;
+	os_vmxe(true);
+	if (!cpu_vmxon(c->vmx.vmxon_pa)) {
+		os_vmxe(false);
+		*why = "VMXON failed: another hypervisor uses the processor's "
+		       "VMX";
+		return EBUSY;
+	}
+	read_host(c->vmx.host);
+	c->vmx.owner = NULL;
+	forget_translations(c);
+	return 0;
+}
+
+/* On c; its current control structure is whole in memory then. */
+static void clear_current(struct vmm_cpu *c)
+{
+	struct vmm_vcpu *v = c->vmx.owner;
+
+	if (v == NULL)
+		return;
+	(void)cpu_vmclear(v->vmx.vmcs_pa);
+	v->vmx.launched = false;
+	OS_RELEASE(c->vmx.owner, NULL);
+}
+
+static void vmx_cpu_off(struct vmm_cpu *c)
+{
+	clear_current(c);
+	cpu_vmxoff();
+	os_vmxe(false);
+}
+
+/* ---- vCPUs ---- */
+
+static int vmx_vcpu_init(struct vmm_vcpu *v)
+{
+	const uint32_t revision =
+	    (uint32_t)(vmx.words.basic & VMX_BASIC_REVISION);
+
+	v->vmx.vmcs = os_page_alloc(&v->vmx.vmcs_pa);
+	if (v->vmx.vmcs == NULL)
+		return ENOMEM;
+	memcpy(v->vmx.vmcs, &revision, sizeof(revision));
+	v->vmx.cpu = VMM_NO_CPU;
+	v->pending = ~0u;
+	return 0;
+}
+
+/* On the processor that may have it; what else does, waits. */
+static void clear_if_current(void *arg)
+{
+	struct vmm_vcpu *v = arg;
+	struct vmm_cpu *c = &vmm_hw.cpus[v->last_cpu];
+
+	if (c->vmx.owner == v)
+		clear_current(c);
+}
+
+static void vmx_vcpu_leave(struct vmm_vcpu *v)
+{
+	/* Nobody but the vCPU's owner, who calls, makes it current. */
+	if (v->last_cpu != VMM_NO_CPU &&
+	    OS_READ(vmm_hw.cpus[v->last_cpu].vmx.owner) == v)
+		os_cpu_call(v->last_cpu, clear_if_current, v);
+}
+
+static void vmx_vcpu_fini(struct vmm_vcpu *v)
+{
+	vmx_vcpu_leave(v);
+	os_page_free(v->vmx.vmcs);
+}
+
+static void write_values(const struct vmx_value *value, uint32_t n)
+{
+	uint32_t i;
+
+	for (i = 0; i < n; i++)
+		(void)cpu_vmwrite(value[i].field, value[i].value);
+}
+
+/* The control structure is current, and new. */
+static void write_guest(struct vmm_vcpu *v)
+{
+	struct vmx_value values[VMX_GUEST_VALUES];
+	const struct vmx_guest g = {
+		.controls = vmx.controls,
+		.cr0_fixed0 = vmx.words.cr0_fixed0,
+		.cr4_fixed0 = vmx.words.cr4_fixed0,
+		.host_cr4 = cpu_get_cr4(),
+		.eptp = v->vmx.eptp,
+	};
+
+	write_values(values, vmx_guest_values(&g, values));
+	v->vmx.rsp = v->vmx.fs_base = v->vmx.gs_base = 0;
+	v->vmx.written = true;
+}
+
+static void write_host(struct vmm_vcpu *v, const struct vmm_cpu *c)
+{
+	struct vmx_value values[VMX_HOST_VALUES];
+
+	write_values(values, vmx_host_values(c->vmx.host, values));
+	/* None of them is this. */
+	v->vmx.host_cr3 = v->vmx.host_cr4 = v->vmx.host_fs_base = ~0ull;
+	v->vmx.host_rsp = 0;
+}
+
+/* Whether it was here already or is current nowhere. */
+static void make_current(struct vmm_vcpu *v, struct vmm_cpu *c)
+{
+	clear_current(c);
+	if (!v->vmx.written) {
+		v->vmx.eptp = v->machine->npt.root_pa | VMX_EPTP_FORM;
+		if ((vmm_hw.caps & VMM_CAP_HW_DIRTY) != 0)
+			v->vmx.eptp |= VMX_EPTP_AD;
+		(void)cpu_vmclear(v->vmx.vmcs_pa);
+	}
+	(void)cpu_vmptrld(v->vmx.vmcs_pa);
+	c->vmx.owner = v;
+	if (!v->vmx.written)
+		write_guest(v);
+	write_host(v, c);
+}
+
+/* ---- the host around a run ---- */
+
+static inline void write_if_new(uint32_t field, uint64_t *have, uint64_t value)
+{
+	if (*have == value)
+		return;
+	*have = value;
+	(void)cpu_vmwrite(field, value);
+}
+
+/* Exits clear the selectors, and cannot be told of those of user code. */
+static void save_selectors(struct vmm_vcpu *v)
+{
+	v->vmx.ds = cpu_get_ds();
+	v->vmx.es = cpu_get_es();
+	v->vmx.fs = cpu_get_fs();
+	v->vmx.gs = cpu_get_gs();
+}
+
+static void load_selectors(const struct vmm_vcpu *v)
+{
+	cpu_set_ds(v->vmx.ds);
+	cpu_set_es(v->vmx.es);
+	if (v->vmx.fs != 0) {
+		cpu_set_fs(v->vmx.fs);
+		cpu_wrmsr(VMX_MSR_FS_BASE, v->vmx.host_fs_base);
+	}
+	if (v->vmx.gs != 0)
+		os_load_user_gs(v->vmx.gs);
+}
+
+static void vmx_begin(struct vmm_vcpu *v, struct vmm_cpu *c)
+{
+	if (c->vmx.owner != v)
+		make_current(v, c);
+	/* What depends on the thread, or is changed now and then. */
+	write_if_new(VMX_HOST_CR3, &v->vmx.host_cr3, cpu_get_cr3());
+	write_if_new(VMX_HOST_CR4, &v->vmx.host_cr4, cpu_get_cr4());
+	write_if_new(VMX_HOST_FS_BASE, &v->vmx.host_fs_base,
+	    (vmm_hw.caps & VMM_CAP_FSGSBASE) != 0 ?
+		cpu_get_fs_base() :
+		cpu_rdmsr(VMX_MSR_FS_BASE));
+	save_selectors(v);
+	v->vmx.debugctl = vmx.has_debugctl ? cpu_rdmsr(VMX_MSR_DEBUGCTL) : 0;
+}
+
+/* 27.5.1, 27.5.2: DEBUGCTL is 0, limits of GDTR and IDTR are the largest, that
+ * of TR the smallest. */
+static void vmx_end(struct vmm_vcpu *v, struct vmm_cpu *c)
+{
+	cpu_set_gdtr(&c->vmx.host->gdtr);
+	cpu_set_idtr(&c->vmx.host->idtr);
+	os_tss_limited();
+	if ((v->vmx.ds | v->vmx.es | v->vmx.fs | v->vmx.gs) != 0)
+		load_selectors(v);
+	if (v->vmx.debugctl != 0)
+		cpu_wrmsr(VMX_MSR_DEBUGCTL, v->vmx.debugctl);
+}
+
+/* ---- translations ---- */
+
+/* A VPID that nobody has used on this processor since those of all were
+ * dropped. */
+static void new_vpid(struct vmm_space *s, struct vmm_cpu *c)
+{
+	if (c->vmx.next_vpid >= vmm_hw.nasid) {
+		c->vmx.next_vpid = 1;
+		c->vmx.generation++;
+		(void)cpu_invvpid(VMX_INVVPID_ALL, 0);
+	}
+	s->tag = c->vmx.next_vpid++;
+	s->generation = c->vmx.generation;
+}
+
+/* Each space has a VPID of its own, so that its translations are there when
+ * the vCPU comes back to it; a stale one gets another. */
+static void load_vpid(struct vmm_vcpu *v, struct vmm_cpu *c)
+{
+	struct vmm_space *s = v->space;
+
+	/* Without VPIDs every entry begins with nothing, 28.3.3.1. */
+	if ((vmx.controls.proc2 & VMX_PROC2_VPID) == 0)
+		return;
+	if (s->stale || s->generation != c->vmx.generation)
+		new_vpid(s, c);
+	s->stale = false;
+	(void)cpu_vmwrite(VMX_VPID, s->tag);
+}
+
+/* Generations are those of one processor. */
+static void change_cpu(struct vmm_vcpu *v, const struct vmm_cpu *c)
+{
+	unsigned i;
+
+	if (v->vmx.cpu == c->number)
+		return;
+	v->vmx.cpu = c->number;
+	for (i = 0; i < VMM_SPACES; i++)
+		v->spaces[i].generation = 0;
+}
+
+/*
+ * 28.3.3: what a processor remembers of nested tables goes by their root, not
+ * by the VPID, and is for all vCPUs of the machine there; with it go
+ * translations of guests that were made by it.
+ */
+static void forget_nested(struct vmm_vcpu *v, struct vmm_cpu *c)
+{
+	if (c->vmx.ept_machine == v->machine->id &&
+	    c->vmx.ept_flush_gen == v->flush_gen)
+		return;
+	c->vmx.ept_machine = v->machine->id;
+	c->vmx.ept_flush_gen = v->flush_gen;
+	if ((vmx.words.ept_vpid & VMX_EPT_INVEPT_ONE) != 0)
+		(void)cpu_invept(VMX_INVEPT_ONE, v->vmx.eptp);
+	else
+		(void)cpu_invept(VMX_INVEPT_ALL, 0);
+}
+
+/* The part of a run that follows a change. */
+static void load(struct vmm_vcpu *v, struct vmm_cpu *c, uint32_t what)
+{
+	if ((what & VMM_LOAD_SPACE) != 0) {
+		(void)cpu_vmwrite(VMX_GUEST_CR3, v->cr3);
+		/* Null selectors, of which there are four, are all that a
+		 * guest user can load: the next one does not see them. */
+		(void)cpu_vmwrite(VMX_GUEST_DS, 0);
+		(void)cpu_vmwrite(VMX_GUEST_ES, 0);
+		(void)cpu_vmwrite(VMX_GUEST_FS, 0);
+		(void)cpu_vmwrite(VMX_GUEST_GS, 0);
+	}
+	if ((what & VMM_LOAD_DEBUG) != 0)
+		(void)cpu_vmwrite(VMX_GUEST_DR7, v->dr7 | VMM_X86_DR7_FIXED);
+	if ((what & (VMM_LOAD_CPU | VMM_LOAD_NESTED)) != 0)
+		forget_nested(v, c);
+	if ((what & VMM_LOAD_CPU) != 0)
+		change_cpu(v, c);
+	load_vpid(v, c);
+	v->pending = 0;
+}
+
+/* ---- the run ---- */
+
+static void store_state(struct vmm_vcpu *v)
+{
+	v->state.rip = cpu_vmread(VMX_GUEST_RIP);
+	v->state.rflags = cpu_vmread(VMX_GUEST_RFLAGS);
+	v->state.rsp = v->vmx.rsp = cpu_vmread(VMX_GUEST_RSP);
+	v->state.fs_base = v->vmx.fs_base = cpu_vmread(VMX_GUEST_FS_BASE);
+	v->state.gs_base = v->vmx.gs_base = cpu_vmread(VMX_GUEST_GS_BASE);
+	/* An exit ends the shadow of MOV SS as any interrupt would. */
+	if (cpu_vmread(VMX_GUEST_BLOCKING) != 0) {
+		(void)cpu_vmwrite(VMX_GUEST_BLOCKING, 0);
+		(void)cpu_vmwrite(VMX_GUEST_PENDING, 0);
+	}
+}
+
+static void vmx_run(struct vmm_vcpu *v, struct vmm_cpu *c,
+    struct vmm_cause *cause)
+{
+	uint32_t refused;
+
+	(void)cpu_vmwrite(VMX_GUEST_RIP, v->state.rip);
+	(void)cpu_vmwrite(VMX_GUEST_RFLAGS, v->state.rflags);
+	write_if_new(VMX_GUEST_RSP, &v->vmx.rsp, v->state.rsp);
+	write_if_new(VMX_GUEST_FS_BASE, &v->vmx.fs_base, v->state.fs_base);
+	write_if_new(VMX_GUEST_GS_BASE, &v->vmx.gs_base, v->state.gs_base);
+	if (v->pending != 0)
+		load(v, c, v->pending);
+	refused = vmx_enter(&v->page->regs, v->vmx.launched, &v->vmx.host_rsp);
+	if (refused != 0) {
+		vmx_decode_failure(cause, refused == 2);
+		return;
+	}
+	vmx_decode(cause);
+	/* Before anything can IRET. */
+	if (cause->kind == VMM_CAUSE_NMI)
+		cpu_nmi();
+	if ((cause->raw & VMX_REASON_REFUSED) != 0)
+		return;
+	v->vmx.launched = true;
+	store_state(v);
+}
+
+/* ---- what the owner may see ---- */
+
+/* The current one of this processor, interrupts off.  EIO: it is not on. */
+static int visit(struct vmm_vcpu *v)
+{
+	struct vmm_cpu *c;
+
+	vmx_vcpu_leave(v);
+	v->last_cpu = VMM_NO_CPU;
+	v->pending |= VMM_LOAD_CPU;
+	c = &vmm_hw.cpus[os_guest_begin()];
+	if (!OS_READ(c->on))
+		return EIO;
+	make_current(v, c);
+	v->last_cpu = c->number;
+	return 0;
+}
+
+static int vmx_raw_read(struct vmm_vcpu *v, uint32_t field, uint32_t width,
+    uint64_t *value)
+{
+	int error = vmx_raw_check(field, width, false);
+
+	if (error != 0)
+		return error;
+	error = visit(v);
+	if (error == 0)
+		*value = cpu_vmread(field);
+	os_guest_end();
+	return error;
+}
+
+static int vmx_raw_write(struct vmm_vcpu *v, uint32_t field, uint32_t width,
+    uint64_t value)
+{
+	int error = vmx_raw_check(field, width, true);
+
+	if (error != 0)
+		return error;
+	error = visit(v);
+	if (error == 0 && !cpu_vmwrite(field, value))
+		error = EPERM;
+	os_guest_end();
+	return error;
+}
+
+static const char *vmx_raw_name(uint32_t index)
+{
+	return index < VMX_RAW_COUNT ? vmx_reason_rows[index].name : NULL;
+}
+
+const struct vmm_vendor vmm_vmx = {
+	.name = "vmx",
+	.probe = vmx_probe,
+	.cpu_on = vmx_cpu_on,
+	.cpu_check = vmx_cpu_check,
+	.cpu_off = vmx_cpu_off,
+	.cpu_init = vmx_cpu_init,
+	.cpu_fini = vmx_cpu_fini,
+	.vcpu_init = vmx_vcpu_init,
+	.vcpu_fini = vmx_vcpu_fini,
+	.vcpu_leave = vmx_vcpu_leave,
+	.begin = vmx_begin,
+	.end = vmx_end,
+	.run = vmx_run,
+	.raw_read = vmx_raw_read,
+	.raw_write = vmx_raw_write,
+	.raw_count = VMX_RAW_COUNT,
+	.raw_name = vmx_raw_name,
+};

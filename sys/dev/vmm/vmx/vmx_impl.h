@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * vmx_impl.h - what the files of vmx/ share.  All but vmx.c and enter.S are
+ * pure; decode.c reads the current control structure.
+ */
+#ifndef VMM_VMX_IMPL_H
+#define VMM_VMX_IMPL_H
+
+#include "vmx.h"
+#include "../core/vendor.h"
+#include "../vmm_ioctl.h"
+#include "vmx_cpu.h"
+
+/* The processor's words about itself. */
+struct vmx_words {
+	bool amd;			/* another vendor's file knows it */
+	uint32_t cpuid1_ecx;
+	uint32_t sizes_eax;		/* CPUID 8000_0008 */
+	uint64_t feature_control;	/* 0: none */
+	/* A.1 to A.10; the true variants where there are any. */
+	uint64_t basic, pin, proc, proc2, exit, entry, misc;
+	uint64_t cr0_fixed0, cr0_fixed1, cr4_fixed0, cr4_fixed1;
+	uint64_t ept_vpid;
+};
+
+struct vmx_controls {
+	uint32_t pin, proc, proc2, exit, entry;
+};
+
+/* controls.c.  0, the controls and caps, or EOPNOTSUPP and why (NULL: that is
+ * for another vendor to say). */
+int vmx_usable(const struct vmx_words *w, struct vmx_controls *c,
+    uint64_t *caps, const char **why);
+uint32_t vmx_gpa_bits(const struct vmx_words *w);
+
+struct vmx_value {
+	uint32_t field;
+	uint64_t value;
+};
+
+/* vmcs.c: what a guest user's control structure has for ever. */
+struct vmx_guest {
+	struct vmx_controls controls;
+	uint64_t cr0_fixed0, cr4_fixed0;
+	uint64_t host_cr4;
+	uint64_t eptp;
+};
+#define VMX_GUEST_VALUES 80u
+uint32_t vmx_guest_values(const struct vmx_guest *g,
+    struct vmx_value out[VMX_GUEST_VALUES]);
+
+/* And what of the host does not change while it is on a processor. */
+struct vmx_host {
+	uint64_t cr0, efer;
+	uint64_t gs_base, tr_base;
+	struct cpu_table gdtr, idtr;
+	uint64_t sysenter_cs, sysenter_esp, sysenter_eip;
+	uint64_t rip;		/* where exits arrive */
+	uint16_t cs, ss, tr;
+};
+#define VMX_HOST_VALUES 24u
+uint32_t vmx_host_values(const struct vmx_host *h,
+    struct vmx_value out[VMX_HOST_VALUES]);
+/* The base of a system segment, from its descriptor of 16 bytes. */
+uint64_t vmx_descriptor_base(const uint8_t *descriptor);
+
+/* A row for each counter of raw exit reasons. */
+struct vmx_reason_row {
+	const char *name;
+	uint8_t kind; /* enum vmm_cause_kind */
+};
+#define VMX_RAW_COUNT (VMX_REASON_LAST + 3u)
+extern const struct vmx_reason_row vmx_reason_rows[VMX_RAW_COUNT];
+uint32_t vmx_raw_index(uint32_t reason);
+
+/* decode.c.  The current control structure says why its guest was left. */
+void vmx_decode(struct vmm_cause *cause);
+/* It was not entered, for a reason that has no exit: 30.4. */
+void vmx_decode_failure(struct vmm_cause *cause, bool has_error);
+
+/* raw.c: 0, EPERM, EINVAL. */
+int vmx_raw_check(uint32_t field, uint32_t width, bool write);
+
+/*
+ * enter.S: with interrupts off.  Runs the guest of the current control
+ * structure until it exits.  General registers but RSP come from regs and go
+ * there: any memory, whose contents may change meanwhile.  *host_rsp is what
+ * the structure's HOST_RSP is, or 0.  0; or it was refused: 1 without, 2 with
+ * VMX_INSTRUCTION_ERROR.
+ */
+uint32_t vmx_enter(struct vmm_regs *regs, bool launched, uint64_t *host_rsp);
+/* HOST_RIP. */
+uint64_t vmx_exit_address(void);
+
+#endif
