@@ -392,7 +392,8 @@ static enum vmm_verdict on_around(struct vmm_vcpu *v, struct vmm_cause *c)
 	return VMM_AROUND;
 }
 
-static enum vmm_verdict on_machine_check(struct vmm_vcpu *v, struct vmm_cause *c)
+static enum vmm_verdict on_machine_check(struct vmm_vcpu *v,
+    struct vmm_cause *c)
 {
 	(void)v;
 	(void)c;

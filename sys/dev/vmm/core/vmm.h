@@ -9,8 +9,9 @@
  * else than VMM_REST, [r] the thread that runs the vCPU, interrupts off where
  * it says so.
  * Lock order: h; l; m, owner's mmap lock, n or c (never both).  Nobody waits
- * for what runs: who needs a vCPU or a context at rest is EBUSY then.  The host's lock
- * against hotplug is inside h, so that what it calls may not take h.
+ * for what runs: who needs a vCPU or a context at rest is EBUSY then.  The
+ * host's lock against hotplug is inside h, so that what it calls may not take
+ * h.
  *
  * References: a vCPU descriptor holds its machine; a machine's memory, tables
  * and contexts go when the last descriptor of either kind is closed.
