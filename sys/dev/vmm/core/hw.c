@@ -124,6 +124,7 @@ static int init_cpus(void)
 
 int vmm_hw_init(const struct vmm_vendor *const *vendors, unsigned n)
 {
+	uint64_t aux;
 	int error;
 
 	memset(&vmm_hw, 0, sizeof(vmm_hw));
@@ -134,6 +135,7 @@ int vmm_hw_init(const struct vmm_vendor *const *vendors, unsigned n)
 		error = probe_mxcsr();
 	if (error == 0)
 		error = init_cpus();
+	vmm_hw.has_tsc_aux = os_rdmsr_safe(VMM_MSR_TSC_AUX, &aux);
 	if (error != 0) {
 		if (error == ENOMEM)
 			vmm_hw.why = "there is no memory";

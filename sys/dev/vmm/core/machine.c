@@ -5,8 +5,6 @@
  */
 #include "stats.h"
 
-#define VMM_MSR_TSC_AUX	0xc0000103u
-
 static int check(const struct vmm_machine_create *a, const char **why)
 {
 	size_t i;
@@ -234,7 +232,7 @@ int vmm_msr_set(struct vmm_machine *m, const struct vmm_msr *a)
 
 	/* The upper half is reserved: WRMSR of it would be #GP. */
 	if (a->reserved != 0 || a->index != VMM_MSR_TSC_AUX ||
-	    a->value >> 32 != 0)
+	    a->value >> 32 != 0 || !vmm_hw.has_tsc_aux)
 		return EINVAL;
 	os_mutex_lock(&m->lock);
 	os_spin_lock(&m->nested_lock);

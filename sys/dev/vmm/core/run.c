@@ -258,6 +258,10 @@ static void load_guest(struct vmm_vcpu *v, struct vmm_cpu *c)
 		vmm_hw.vendor->begin(v, c);
 	cpu_xsave(v->host_xsave, vmm_hw.xcr0);
 	cpu_xrstor(v->context->xsave, vmm_hw.xcr0);
+	if (v->machine->has_tsc_aux) {
+		v->host_tsc_aux = cpu_rdmsr(VMM_MSR_TSC_AUX);
+		cpu_wrmsr(VMM_MSR_TSC_AUX, v->machine->tsc_aux);
+	}
 	if (v->debug) {
 		/* Or the host's breakpoints would be at the guest's places. */
 		if (os_debug_in_use())
@@ -273,6 +277,8 @@ static void load_host(struct vmm_vcpu *v, struct vmm_cpu *c)
 		vmm_hw.vendor->end(v, c);
 	cpu_xsave(v->context->xsave, vmm_hw.xcr0);
 	cpu_xrstor(v->host_xsave, vmm_hw.xcr0);
+	if (v->machine->has_tsc_aux)
+		cpu_wrmsr(VMM_MSR_TSC_AUX, v->host_tsc_aux);
 	/* The vendor leaves DR7 disabled, whatever the guest had. */
 	if (os_debug_in_use())
 		os_debug_restore();

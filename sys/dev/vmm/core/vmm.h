@@ -82,6 +82,7 @@ struct vmm_hw {
 	struct {
 		uint32_t offset, size;
 	} part[64];
+	bool has_tsc_aux;			/* [I] there is such an MSR */
 	struct vmm_fact facts[VMM_FACTS];	/* [I] */
 	struct vmm_cpu *cpus;			/* [I] os_cpu_max() of them */
 	struct os_mutex lock;
@@ -206,6 +207,7 @@ struct vmm_machine {
 #define VMM_LOAD_DEBUG	16u	/* dr7 */
 
 #define VMM_NO_CPU	0xffffffffu
+#define VMM_MSR_TSC_AUX	0xc0000103u
 
 /* Spaces whose translations a vCPU may keep. */
 #define VMM_SPACES	4u
@@ -262,6 +264,7 @@ struct vmm_vcpu {
 	uint32_t timer_cpu;		/* there, or VMM_NO_CPU */
 	struct os_timer timer;
 	uint8_t *host_xsave;		/* the thread's own, while inside */
+	uint64_t host_tsc_aux;		/* the processor's, likewise */
 	void *host_memory;		/* [I] what host_xsave is in */
 	struct vmm_cause cause;		/* of the last exit */
 	void *tables[4];		/* [v] ready for the next nested fault */
