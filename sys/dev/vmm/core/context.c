@@ -47,15 +47,26 @@ static int visit(const struct vmm_machine *m, uint32_t number,
 
 /* ---- making and ending ---- */
 
-/* [c] A free place; NULL: all that there are are taken. */
-static struct vmm_context_state *find_free(struct vmm_machine *m)
+/* [c] A free place, which is the caller's; NULL: there is none.  Who does not
+ * know that a place is free may be looking at it just now: not that one. */
+static struct vmm_context_state *take_free(struct vmm_machine *m,
+    uint32_t *number)
 {
 	struct vmm_context_state *c;
+	uint32_t n;
+	bool lowest = true;
 
-	for (; m->free_context < m->cap_contexts; m->free_context++) {
-		c = vmm_context_find(m, m->free_context);
-		if (!c->exists)
-			return c;
+	for (n = m->free_context; n < m->cap_contexts; n++) {
+		c = vmm_context_find(m, n);
+		if (!c->exists) {
+			if (vmm_acquire(&c->busy, VMM_VISITED)) {
+				*number = n;
+				return c;
+			}
+			lowest = false;
+		}
+		if (lowest)
+			m->free_context = n + 1;
 	}
 	return NULL;
 }
@@ -77,17 +88,14 @@ static int grow(struct vmm_machine *m)
 	return 0;
 }
 
-/* Put an area in a free place; its number, or VMM_MAX_CONTEXTS. */
-static uint32_t place(struct vmm_machine *m, void *memory)
+/* Put an area in a free place; false: there is none. */
+static bool place(struct vmm_machine *m, void *memory, uint32_t *number)
 {
-	uint32_t number = VMM_MAX_CONTEXTS;
 	struct vmm_context_state *c;
 
 	os_spin_lock(&m->context_lock);
-	c = find_free(m);
-	/* Who does not know that it is free may be looking at it. */
-	if (c != NULL && vmm_acquire(&c->busy, VMM_VISITED)) {
-		number = m->free_context++;
+	c = take_free(m, number);
+	if (c != NULL) {
 		c->memory = memory;
 		c->xsave = (uint8_t *)(((uintptr_t)memory + 63) &
 		    ~(uintptr_t)63);
@@ -97,7 +105,7 @@ static uint32_t place(struct vmm_machine *m, void *memory)
 		vmm_release(&c->busy);
 	}
 	os_spin_unlock(&m->context_lock);
-	return number;
+	return c != NULL;
 }
 
 static int create(struct vmm_machine *m, void *memory, uint32_t *number)
@@ -105,11 +113,10 @@ static int create(struct vmm_machine *m, void *memory, uint32_t *number)
 	int error = 0;
 
 	os_mutex_lock(&m->lock);
-	*number = place(m, memory);
-	if (*number == VMM_MAX_CONTEXTS) {
+	if (!place(m, memory, number)) {
 		error = grow(m);
-		if (error == 0)
-			*number = place(m, memory);
+		if (error == 0 && !place(m, memory, number))
+			error = ENOSPC;
 	}
 	os_mutex_unlock(&m->lock);
 	return error;
