@@ -4,6 +4,7 @@
 #include "fake.h"
 
 struct fake_hw fake_hw;
+void (*fake_on_off)(uint32_t cpu);
 
 struct fake_cpu *fake_cpu(void)
 {
@@ -90,10 +91,15 @@ void cpu_wrmsr(uint32_t index, uint64_t value)
 	fake_hw.wrmsrs++;
 	if (fake.cur->off == 0)
 		fake_bug("WRMSR of %#x by a thread that may move", index);
-	if (m == NULL)
+	if (m == NULL) {
 		fake_bug("WRMSR of %#x: #GP in the kernel", index);
-	else
-		m->value = value;
+		return;
+	}
+	/* Who has the processor now may use any ASID. */
+	if (index == 0xc0000080 && (m->value & ~value & 0x1000) != 0 &&
+	    fake_on_off != NULL)
+		fake_on_off(fake.cur->cpu);
+	m->value = value;
 }
 
 /* ---- CPUID ---- */

@@ -53,6 +53,8 @@ struct fake_hw {
 	uint64_t xsaves, xrstors, wrmsrs, rdmsrs, dr_writes, ibpbs;
 };
 extern struct fake_hw fake_hw;
+/* Called when a processor's virtualisation is turned off. */
+extern void (*fake_on_off)(uint32_t cpu);
 
 struct fake_cpu *fake_cpu(void);	/* this one */
 /* Set an MSR, on one processor or (FAKE_CPUS) on all. */

@@ -56,6 +56,7 @@ struct fake {
 	bool signal, resched, debug_in_use;
 	bool restart;			/* work for the way to user mode */
 	void (*on_resched)(void);	/* a hook: others run */
+	void (*on_attention)(void);	/* a hook: interrupts are off */
 	void (*on_unlock)(const char *name);	/* a hook: they were waiting */
 	uint64_t resched_calls, machine_checks, debug_restores;
 	char log[512];			/* the last line */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* guest.c - see guest.h. */
 #include "guest.h"
+#include "cpu.h"
 #include "vmm_ioctl.h"
 
 #define ENTRIES	64u
@@ -49,11 +50,22 @@ static void frame_gone(uint64_t pa, uint64_t size)
 	}
 }
 
+static void all_gone(uint32_t cpu)
+{
+	uint32_t i;
+
+	for (i = 0; i < ENTRIES; i++)
+		tlb[cpu].entry[i].stale = true;
+	for (i = 0; i < TABLES; i++)
+		tlb[cpu].table[i].stale = true;
+}
+
 void guest_reset(void)
 {
 	memset(tlb, 0, sizeof(tlb));
 	fake_on_page_free = page_gone;
 	fake_on_frame_gone = frame_gone;
+	fake_on_off = all_gone;
 }
 
 void guest_flush_all(uint32_t cpu)

@@ -367,6 +367,8 @@ void os_guest_end(void)
 bool os_attention(void)
 {
 	fake_irqs_off("os_attention");
+	if (fake.on_attention != NULL)
+		fake.on_attention();
 	return fake.signal || fake.resched || fake.restart;
 }
 

@@ -130,23 +130,34 @@ static void check_entry(struct vmm_vcpu *v, const struct vmm_cpu *c)
 	fake_check_state(&v->state, v->cr3, v->dr, v->dr7);
 }
 
+/* Each space of a vCPU has translations of its own. */
+static uint64_t tag_of(const struct vmm_space *s)
+{
+	return (uint64_t)(uintptr_t)s;
+}
+
 static void load(struct vmm_vcpu *v, const struct vmm_cpu *c)
 {
-	const uint64_t tag = (uint64_t)(uintptr_t)v;
 	const uint32_t p = v->pending;
+	uint32_t i;
 
-	if ((held[c->number].v != v || v->cpu != c->number) &&
-	    (p & VMM_LOAD_CPU) == 0)
+	if (held[c->number].v != v && (p & VMM_LOAD_CPU) == 0)
 		fake_bug("another vCPU was here, and nothing says so");
 	if ((p & VMM_LOAD_CPU) == 0 && (p & VMM_LOAD_SPACE) == 0 &&
 	    (held[c->number].cr3 != v->cr3 ||
 	    held[c->number].space_id != v->space->id))
 		fake_bug("CR3 has changed, and nothing says so");
+	if (v->space->stale && p == 0)
+		fake_bug("the space is stale, and nothing says so");
 	held[c->number].v = v;
 	held[c->number].cr3 = v->cr3;
 	held[c->number].space_id = v->space->id;
-	if (p != 0)
-		guest_flush_tag(c->number, tag);
+	for (i = 0; i < VMM_SPACES; i++) {
+		if ((p & (VMM_LOAD_CPU | VMM_LOAD_NESTED)) != 0 ||
+		    (&v->spaces[i] == v->space && v->space->stale))
+			guest_flush_tag(c->number, tag_of(&v->spaces[i]));
+	}
+	v->space->stale = false;
 	v->pending = 0;
 }
 
@@ -169,7 +180,7 @@ static void record(struct vmm_vcpu *v, const struct vmm_cpu *c)
 
 static void run(struct vmm_vcpu *v, struct vmm_cpu *c, struct vmm_cause *cause)
 {
-	const uint64_t tag = (uint64_t)(uintptr_t)v;
+	const uint64_t tag = tag_of(v->space);
 	struct guest_fault f;
 	struct fake_step *s;
 

@@ -1,0 +1,556 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * svm/ on processors with each set of capabilities: what it switches on and
+ * off, ASIDs and their generations, clean bits, lengths that are told or not,
+ * and the host as it was after each exit.
+ */
+#include "device.h"
+#include "svm_impl.h"
+
+#define NRIPS	SVM_CPUID_NRIPS
+#define EFER	SVM_MSR_EFER
+
+static struct vmm_vcpu *other;
+
+/* Load the device on a processor with those features. */
+static struct device *load_on(uint32_t features)
+{
+	struct device *d = device_start_svm();
+
+	vmm_hw_fini();
+	fake_cpuid_at(SVM_CPUID, 0)[3] = SVM_CPUID_NP | features;
+	assert_ok(vmm_hw_init((const struct vmm_vendor *const[]){ &vmm_svm },
+	    1));
+	machine_make(d);
+	CODE_SET(0x0f, 0x05);
+	return d;
+}
+
+static void unload(struct device *d)
+{
+	machine_end(d);
+	device_end();
+}
+
+static void run_syscall(struct device *d)
+{
+	fake.signal = false;
+	d->page->regs.rip = CODE;
+	d->page->regs.rflags = 0x202;
+	guest_syscall(d);
+	RUN_TO(d, VMM_EXIT_SYSCALL);
+}
+
+/* Out again, by an instruction of ring 0. */
+static void leave_once(struct device *d)
+{
+	fake.signal = false;
+	fake_exit_code(SVM_EXIT_HLT, 0, 0, 1);
+	RUN_TO(d, VMM_EXIT_EXCEPTION);
+}
+
+/* ---- on and off ---- */
+
+static void svme_and_the_save_area_come_and_go(void **state)
+{
+	struct vmm_machine *m;
+	uint32_t i;
+
+	*state = device_start_svm();
+	for (i = 0; i < 4; i++)
+		assert_int_equal(fake_msr_get(i, EFER), 0xd01);
+	assert_ok(machine_create(&m));
+	for (i = 0; i < 4; i++) {
+		assert_int_equal(fake_msr_get(i, EFER), 0x1d01);
+		assert_true(fake_msr_get(i, SVM_MSR_HSAVE_PA) != 0);
+		assert_true(i == 0 || fake_msr_get(i, SVM_MSR_HSAVE_PA) !=
+		    fake_msr_get(i - 1, SVM_MSR_HSAVE_PA));
+	}
+	vmm_machine_put(m);
+	for (i = 0; i < 4; i++) {
+		assert_int_equal(fake_msr_get(i, EFER), 0xd01);
+		assert_int_equal(fake_msr_get(i, SVM_MSR_HSAVE_PA), 0);
+	}
+	device_end();
+}
+
+static void a_processor_that_kvm_has_is_left_alone(void **state)
+{
+	struct vmm_machine_create a = { .name = "x" };
+	struct vmm_info info = { .size = sizeof(info) };
+	struct vmm_machine *m;
+
+	(void)state;
+	(void)device_start_svm();
+	fake_msr_set(2, EFER, 0x1d01);
+	fake_msr_set(2, SVM_MSR_HSAVE_PA, 0x12345000);
+	assert_int_equal(vmm_machine_create(&a, &m), EBUSY);
+	assert_non_null(strstr(a.why, "kvm"));
+	assert_int_equal(fake_msr_get(2, EFER), 0x1d01);
+	assert_int_equal(fake_msr_get(2, SVM_MSR_HSAVE_PA), 0x12345000);
+	assert_int_equal(fake_msr_get(0, EFER), 0xd01);
+	assert_int_equal(fake_msr_get(1, EFER), 0xd01);
+	/* And is told without trying, where it is asked. */
+	fake_msr_set(0, EFER, 0x1d01);
+	assert_ok(vmm_device_ioctl(VMM_INFO, &info));
+	assert_int_equal(info.usable, 0);
+	assert_non_null(strstr(info.why, "kvm"));
+	assert_int_equal(fake_msr_get(0, EFER), 0x1d01);
+	fake_msr_set(FAKE_CPUS, EFER, 0xd01);
+	device_end();
+}
+
+static void what_the_firmware_forbids_is_told(void **state)
+{
+	struct vmm_info info = { .size = sizeof(info) };
+
+	(void)state;
+	fake_reset();
+	fake_script_reset();
+	fake_msr_set(FAKE_CPUS, SVM_MSR_VM_CR, SVM_VM_CR_SVMDIS |
+	    SVM_VM_CR_LOCK);
+	assert_int_equal(vmm_hw_init((const struct vmm_vendor *const[]){
+	    &vmm_svm }, 1), EOPNOTSUPP);
+	assert_ok(vmm_device_ioctl(VMM_INFO, &info));
+	assert_non_null(strstr(info.why, "firmware"));
+	vmm_hw_fini();
+	/* Processors without that register are old, not forbidden. */
+	fake_reset();
+	fake_script_reset();
+	fake_msr_remove(SVM_MSR_VM_CR);
+	assert_ok(vmm_hw_init((const struct vmm_vendor *const[]){ &vmm_svm },
+	    1));
+	vmm_hw_fini();
+	fake_check_idle();
+}
+
+static void facts_are_told(void **state)
+{
+	struct device *d = load_on(0);
+	struct vmm_info info = { .size = sizeof(info) };
+	uint32_t i;
+
+	(void)state;
+	assert_ok(vmm_device_ioctl(VMM_INFO, &info));
+	assert_string_equal(info.vendor, "svm");
+	assert_int_equal(info.gpa_limit, 1ull << 40);
+	for (i = 0; i < VMM_FACTS && info.facts[i].name[0] != '\0'; i++)
+		assert_non_null(memchr(info.facts[i].name, '\0',
+		    sizeof(info.facts[i].name)));
+	assert_true(i >= 4 && i < VMM_FACTS);
+	unload(d);
+}
+
+/* ---- each set of capabilities ---- */
+
+static void every_set_of_capabilities_runs(void **state)
+{
+	static const uint32_t bits[] = { SVM_CPUID_NRIPS, SVM_CPUID_CLEAN,
+	    SVM_CPUID_FLUSH_ASID, SVM_CPUID_DECODE };
+	uint32_t set, i;
+
+	(void)state;
+	for (set = 0; set < 16; set++) {
+		uint32_t features = 0;
+		struct device *d;
+
+		for (i = 0; i < 4; i++)
+			features |= (set >> i & 1) != 0 ? bits[i] : 0;
+		d = load_on(features);
+		CODE_SET(0xcd, 0x80, 0x0f, 0xa2, 0xcc, 0x0f, 0x05);
+		guest_at(CODE);
+		fake_exit_code(SVM_EXIT_SWINT, (features & SVM_CPUID_DECODE)
+		    != 0 ? 0x80 : 0, 0, 2);
+		RUN_TO(d, VMM_EXIT_SOFTINT);
+		assert_int_equal(d->exit->vector, 0x80);
+		assert_int_equal(d->page->regs.rip, CODE + 2);
+		fake_exit_code(SVM_EXIT_CPUID, 0, 0, 2);
+		fake_exit_code(SVM_EXIT_EXCEPTION + VMM_X86_BP, 0, 0, 1);
+		RUN_TO(d, VMM_EXIT_EXCEPTION);
+		assert_int_equal(d->exit->vector, VMM_X86_BP);
+		assert_int_equal(d->page->regs.rip, CODE + 5);
+		fake_exit_code(SVM_EXIT_EXCEPTION + VMM_X86_UD, 0, 0, 0);
+		RUN_TO(d, VMM_EXIT_SYSCALL);
+		assert_int_equal(d->page->regs.rip, CODE + 7);
+		unload(d);
+	}
+}
+
+/* ---- ASIDs ---- */
+
+static void one_guest_keeps_its_asid(void **state)
+{
+	struct device *d = load_on(0);
+	uint32_t asid, i;
+
+	(void)state;
+	run_syscall(d);
+	asid = fake_vmrun.last_asid;
+	assert_true(asid != 0 && asid < 16);
+	for (i = 0; i < 50; i++) {
+		run_syscall(d);
+		assert_int_equal(fake_vmrun.last_asid, asid);
+		assert_int_equal(fake_vmrun.last_tlb_control,
+		    SVM_TLB_NOTHING);
+	}
+	unload(d);
+}
+
+/* Without flush by ASID another one is taken, and all are flushed when none
+ * is left. */
+static void a_flush_is_another_asid(void **state)
+{
+	struct device *d = load_on(0);
+	uint32_t i, asid, all;
+
+	(void)state;
+	run_syscall(d);
+	all = (uint32_t)fake_vmrun.flush_all;
+	for (i = 0; i < 60; i++) {
+		asid = fake_vmrun.last_asid;
+		d->page->commit = VMM_SET_FLUSH;
+		run_syscall(d);
+		assert_int_not_equal(fake_vmrun.last_asid, asid);
+		assert_true(fake_vmrun.last_asid < 16);
+	}
+	assert_int_equal(fake_vmrun.flush_asid, 0);
+	/* 15 of them: four generations. */
+	assert_int_equal(fake_vmrun.flush_all - all, 4);
+	unload(d);
+}
+
+static void a_flush_by_asid_flushes_that_one(void **state)
+{
+	struct device *d = load_on(SVM_CPUID_FLUSH_ASID);
+	uint32_t i, asid, all;
+
+	(void)state;
+	run_syscall(d);
+	asid = fake_vmrun.last_asid;
+	all = (uint32_t)fake_vmrun.flush_all;
+	for (i = 1; i <= 60; i++) {
+		d->page->commit = VMM_SET_FLUSH;
+		run_syscall(d);
+		assert_int_equal(fake_vmrun.last_asid, asid);
+		assert_int_equal(fake_vmrun.flush_asid, i);
+		leave_once(d);
+		assert_int_equal(fake_vmrun.last_tlb_control,
+		    SVM_TLB_NOTHING);
+	}
+	assert_int_equal(fake_vmrun.flush_all, all);
+	unload(d);
+}
+
+/* Two on one processor: neither sees what the other has there. */
+static void guests_that_take_turns_have_an_asid_each(void **state)
+{
+	struct device *d = load_on(0);
+	uint32_t i, a, b, context;
+
+	(void)state;
+	assert_ok(context_create(d->m, &context));
+	assert_ok(vcpu_create(d->m, 1, &other));
+	vcpu_prepare(other, context);
+	for (i = 0; i < 20; i++) {
+		leave_once(d);
+		a = fake_vmrun.last_asid;
+		fake_exit_code(SVM_EXIT_HLT, 0, 0, 1);
+		assert_ok(vmm_vcpu_run(other));
+		b = fake_vmrun.last_asid;
+		assert_int_not_equal(a, b);
+	}
+	vmm_vcpu_destroy(other);
+	unload(d);
+}
+
+/* Each processor has generations of its own. */
+static void a_guest_that_moves_has_what_is_new_there(void **state)
+{
+	struct device *d = load_on(0);
+	uint32_t i;
+
+	(void)state;
+	for (i = 0; i < 100; i++) {
+		fake_migrate(i % 3);
+		if (i % 7 == 0)
+			d->page->commit |= VMM_SET_FLUSH;
+		run_syscall(d);
+	}
+	fake_migrate(0);
+	unload(d);
+}
+
+/* ---- clean bits ---- */
+
+static void clean_bits_are_those_of_what_has_not_changed(void **state)
+{
+	struct device *d = load_on(SVM_CPUID_CLEAN | SVM_CPUID_FLUSH_ASID);
+
+	(void)state;
+	leave_once(d);
+	assert_int_equal(fake_vmrun.last_clean, 0);
+	leave_once(d);
+	assert_int_equal(fake_vmrun.last_clean, SVM_CLEAN_ALL);
+	d->page->commit = VMM_SET_SPACE | VMM_SET_KEEP;
+	d->page->cr3 = ROOT_GPA + PAGE;
+	leave_once(d);
+	assert_int_equal(fake_vmrun.last_clean & SVM_CLEAN_CRX, 0);
+	assert_true((fake_vmrun.last_clean & SVM_CLEAN_NP) != 0);
+	d->page->commit = VMM_SET_DEBUG;
+	d->page->dr7 = 0x401;
+	leave_once(d);
+	assert_int_equal(fake_vmrun.last_clean & SVM_CLEAN_DRX, 0);
+	fake_migrate(1);
+	leave_once(d);
+	assert_int_equal(fake_vmrun.last_clean, 0);
+	fake_migrate(0);
+	leave_once(d);
+	assert_int_equal(fake_vmrun.last_clean, 0);
+	unload(d);
+}
+
+static void without_the_capability_nothing_is_clean(void **state)
+{
+	struct device *d = load_on(0);
+	uint32_t i;
+
+	(void)state;
+	for (i = 0; i < 4; i++) {
+		leave_once(d);
+		assert_int_equal(fake_vmrun.last_clean, 0);
+	}
+	unload(d);
+}
+
+/* DR6 is changed for the next #DB: the processor has to look. */
+static void a_debug_exception_leaves_nothing_for_the_next(void **state)
+{
+	struct device *d = load_on(SVM_CPUID_CLEAN);
+	uint32_t i;
+
+	(void)state;
+	for (i = 0; i < 2; i++) {
+		d->page->regs.rflags = 0x202;
+		d->page->dr7 = 0x401;
+		d->page->commit |= VMM_SET_DEBUG;
+		fake_exit_code(SVM_EXIT_EXCEPTION + VMM_X86_DB, 0, 0, 0);
+		fake_script.step[fake_script.n - 1].dr6 = i == 0 ? 0xffff0ff1 :
+		    0xffff4ff0;
+		RUN_TO(d, VMM_EXIT_EXCEPTION);
+		assert_int_equal(d->exit->dr6, i == 0 ? 1 : 0x4000);
+		assert_int_equal(fake_vmrun.vmcb->dr6, SVM_DR6_NOTHING);
+	}
+	assert_int_equal(fake_vmrun.last_clean & SVM_CLEAN_DRX, 0);
+	unload(d);
+}
+
+static void a_raw_write_is_seen_by_the_processor(void **state)
+{
+	struct device *d = load_on(SVM_CPUID_CLEAN);
+	struct vmm_raw raw = { .op = VMM_RAW_WRITE, .width = 8,
+	    .field = offsetof(struct svm_vmcb, tsc_offset), .value = 1000 };
+
+	(void)state;
+	leave_once(d);
+	leave_once(d);
+	assert_ok(vmm_vcpu_ioctl(d->v, VMM_RAW, &raw));
+	leave_once(d);		/* and VMRUN checks the clean bits */
+	assert_int_equal(fake_vmrun.vmcb->tsc_offset, 1000);
+	raw.field = offsetof(struct svm_vmcb, cr2);
+	assert_ok(vmm_vcpu_ioctl(d->v, VMM_RAW, &raw));
+	leave_once(d);
+	raw.field = offsetof(struct svm_vmcb, dr6);
+	raw.value = 1ull << 40;
+	assert_ok(vmm_vcpu_ioctl(d->v, VMM_RAW, &raw));
+	fake_exit_code(SVM_EXIT_HLT, 0, 0, 1);
+	assert_ok(vmm_vcpu_run(d->v));
+	/* The processor refuses it; the owner hears, and can put it right. */
+	assert_int_equal(d->exit->kind, VMM_EXIT_FAILED);
+	assert_int_equal(d->exit->raw, SVM_EXIT_INVALID);
+	raw.value = SVM_DR6_NOTHING;
+	assert_ok(vmm_vcpu_ioctl(d->v, VMM_RAW, &raw));
+	RUN_TO(d, VMM_EXIT_EXCEPTION);
+	unload(d);
+}
+
+/* A flush that was asked for with an entry that was refused is asked again. */
+static void a_refused_entry_has_flushed_nothing(void **state)
+{
+	struct device *d = load_on(SVM_CPUID_CLEAN | SVM_CPUID_FLUSH_ASID);
+	struct vmm_raw raw = { .op = VMM_RAW_WRITE, .width = 8,
+	    .field = offsetof(struct svm_vmcb, dr6), .value = 1ull << 40 };
+	uint64_t got = 0;
+
+	(void)state;
+	TOUCH(d, DATA_GPA, W, NULL, 1);
+	fake_page_out(MEMORY + DATA_GPA);
+	assert_ok(vmm_vcpu_ioctl(d->v, VMM_RAW, &raw));
+	fake_touch(DATA_GPA, R, &got, 1);
+	assert_ok(vmm_vcpu_run(d->v));
+	assert_int_equal(d->exit->kind, VMM_EXIT_FAILED);
+	raw.value = SVM_DR6_NOTHING;
+	assert_ok(vmm_vcpu_ioctl(d->v, VMM_RAW, &raw));
+	fake.signal = false;
+	RUN_TO(d, VMM_EXIT_INTERRUPTED);
+	unload(d);
+}
+
+/* ---- state ---- */
+
+static void bases_and_stack_are_the_guests(void **state)
+{
+	struct device *d = load_on(0);
+
+	(void)state;
+	d->page->regs.fs_base = 0x7fff12340000;
+	d->page->regs.gs_base = 0xffff800000000000;
+	d->page->regs.rsp = 0x8888;
+	d->page->regs.rax = 0x1234567890;
+	leave_once(d);
+	assert_int_equal(fake_vmrun.vmcb->fs.base, 0x7fff12340000);
+	assert_int_equal(fake_vmrun.vmcb->gs.base, 0xffff800000000000);
+	assert_int_equal(fake_vmrun.vmcb->rsp, 0x8888);
+	assert_int_equal(fake_vmrun.vmcb->rax, 0x1234567890);
+	assert_int_equal(d->page->regs.rax, 0x1234567890);
+	unload(d);
+}
+
+static void change_state(struct vmm_regs *regs, struct vmm_state *s)
+{
+	regs->rbx = 77;
+	s->rip = CODE + 5;
+	s->rflags = 0x247;
+	s->rsp = 0x1000;
+	s->fs_base = 0x2000;
+	s->gs_base = 0x3000;
+}
+
+static void what_the_guest_changes_is_told(void **state)
+{
+	struct device *d = load_on(0);
+
+	(void)state;
+	fake_change(change_state);
+	leave_once(d);
+	assert_int_equal(d->page->regs.rbx, 77);
+	assert_int_equal(d->page->regs.rip, CODE + 5);
+	assert_int_equal(d->page->regs.rflags, 0x247);
+	assert_int_equal(d->page->regs.rsp, 0x1000);
+	assert_int_equal(d->page->regs.fs_base, 0x2000);
+	assert_int_equal(d->page->regs.gs_base, 0x3000);
+	unload(d);
+}
+
+static void load_ds(struct vmm_regs *regs, struct vmm_state *s)
+{
+	(void)regs;
+	(void)s;
+	fake_vmrun.vmcb->ds.selector = 3;
+	fake_vmrun.vmcb->gs.selector = 2;
+}
+
+/* Null selectors are all that can be loaded, and four of them there are. */
+static void selectors_are_not_seen_by_the_next_space(void **state)
+{
+	struct device *d = load_on(SVM_CPUID_CLEAN);
+
+	(void)state;
+	leave_once(d);
+	fake_change(load_ds);
+	leave_once(d);
+	d->page->commit = VMM_SET_SPACE;
+	d->page->cr3 = ROOT_GPA + PAGE;
+	leave_once(d);
+	assert_int_equal(fake_vmrun.vmcb->ds.selector, 0);
+	assert_int_equal(fake_vmrun.vmcb->gs.selector, 0);
+	unload(d);
+}
+
+/* With five levels of its own tables a host walks five nested ones. */
+static void a_host_with_five_levels_has_one_table_more(void **state)
+{
+	struct device *d = device_start_svm();
+	const uint64_t *top;
+	uint32_t i;
+
+	(void)state;
+	for (i = 0; i < FAKE_CPUS; i++)
+		fake_hw.cpu[i].cr4 |= VMM_X86_CR4_LA57;
+	machine_make(d);
+	top = os_page_at(d->v->svm.vmcb->nested_cr3);
+	assert_ptr_not_equal(top, d->m->npt.root);
+	assert_int_equal(top[0] & X86_NPT_ADDR, d->m->npt.root_pa);
+	assert_int_equal(top[0] & 7, 7);
+	for (i = 1; i < 512; i++)
+		assert_int_equal(top[i], 0);
+	unload(d);
+}
+
+static void interrupts_of_the_host_end_the_guest(void **state)
+{
+	struct device *d = load_on(0);
+
+	(void)state;
+	fake_exit_code(SVM_EXIT_INTR, 0, 0, 0);
+	fake_exit_code(SVM_EXIT_SMI, 0, 0, 0);
+	fake_exit_code(SVM_EXIT_INIT, 0, 0, 0);
+	leave_once(d);
+	assert_int_equal(d->v->stats->cause[VMM_CAUSE_INTERRUPT], 1);
+	assert_int_equal(d->v->stats->cause[VMM_CAUSE_NMI], 2);
+	unload(d);
+}
+
+/* After a shutdown the control block is undefined: all is made anew. */
+static void spoil(struct vmm_regs *regs, struct vmm_state *s)
+{
+	struct svm_vmcb *b = fake_vmrun.vmcb;
+
+	(void)regs;
+	(void)s;
+	memset(&b->es, 0xff, offsetof(struct svm_vmcb, rip) -
+	    offsetof(struct svm_vmcb, es));
+}
+
+static void after_a_shutdown_all_is_made_anew(void **state)
+{
+	struct device *d = load_on(SVM_CPUID_CLEAN);
+
+	(void)state;
+	fake_change(spoil);
+	fake_exit_code(SVM_EXIT_SHUTDOWN, 0, 0, 0);
+	RUN_TO(d, VMM_EXIT_SHUTDOWN);
+	d->page->regs.rsp = 0;
+	d->page->regs.fs_base = d->page->regs.gs_base = 0;
+	run_syscall(d);
+	assert_int_equal(fake_vmrun.vmcb->cpl, 3);
+	unload(d);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(svme_and_the_save_area_come_and_go),
+		cmocka_unit_test(a_processor_that_kvm_has_is_left_alone),
+		cmocka_unit_test(what_the_firmware_forbids_is_told),
+		cmocka_unit_test(facts_are_told),
+		cmocka_unit_test(every_set_of_capabilities_runs),
+		cmocka_unit_test(one_guest_keeps_its_asid),
+		cmocka_unit_test(a_flush_is_another_asid),
+		cmocka_unit_test(a_flush_by_asid_flushes_that_one),
+		cmocka_unit_test(guests_that_take_turns_have_an_asid_each),
+		cmocka_unit_test(a_guest_that_moves_has_what_is_new_there),
+		cmocka_unit_test(clean_bits_are_those_of_what_has_not_changed),
+		cmocka_unit_test(without_the_capability_nothing_is_clean),
+		cmocka_unit_test(a_debug_exception_leaves_nothing_for_the_next),
+		cmocka_unit_test(a_raw_write_is_seen_by_the_processor),
+		cmocka_unit_test(a_refused_entry_has_flushed_nothing),
+		cmocka_unit_test(bases_and_stack_are_the_guests),
+		cmocka_unit_test(what_the_guest_changes_is_told),
+		cmocka_unit_test(selectors_are_not_seen_by_the_next_space),
+		cmocka_unit_test(a_host_with_five_levels_has_one_table_more),
+		cmocka_unit_test(interrupts_of_the_host_end_the_guest),
+		cmocka_unit_test(after_a_shutdown_all_is_made_anew),
+	};
+
+	return RUN(tests);
+}
