@@ -12,6 +12,19 @@ static int is_path(const char *machine)
 	return strchr(machine, '/') != NULL;
 }
 
+static int is_device(const char *machine)
+{
+	return strncmp(machine, MACHINE_DEVICE, strlen(MACHINE_DEVICE)) == 0;
+}
+
+int choose_wants_device(const struct options *o)
+{
+	for (size_t i = 0; i < o->machine_count; i++)
+		if (is_device(o->machines[i]))
+			return 1;
+	return o->device || o->view == VIEW_LIST;
+}
+
 int choose_only_paths(const struct options *o)
 {
 	for (size_t i = 0; i < o->machine_count; i++)
@@ -42,14 +55,20 @@ int choose_add_paths(struct machines *set, const struct options *o)
 
 static int is_meant(const struct machine *m, const struct options *o)
 {
-	if (m->from_path || o->machine_count == 0)
+	const int kind = o->view == VIEW_LIST ||
+	    (o->device != 0) == (m->device_id != 0);
+
+	if (m->from_path)
 		return 1;
+	if (o->machine_count == 0)
+		return kind;
 	for (size_t i = 0; i < o->machine_count; i++) {
 		const char *name = o->machines[i];
 
-		if (strcmp(name, m->page.raw_name) == 0 ||
-		    strcmp(name, m->page.name) == 0 ||
-		    (m->id != NULL && strcmp(name, m->id) == 0))
+		if (m->id != NULL && strcmp(name, m->id) == 0)
+			return 1;
+		if (kind && (strcmp(name, m->page.raw_name) == 0 ||
+		    strcmp(name, m->page.name) == 0))
 			return 1;
 	}
 	return 0;
@@ -128,6 +147,16 @@ int choose_complain(const struct machines *set, const struct options *o,
 		    "as root", set->denied_pages,
 		    set->denied_pages > 1 ? "s" : "");
 		return EXIT_DENIED;
+	}
+	if (choose_wants_device(o) && o->view != VIEW_LIST &&
+	    set->device_error < 0) {
+		warnx("/dev/vmm: %s%s", strerror(-set->device_error),
+		    set->device_error == -EACCES ?
+		    ": join the group vmm, or run as root" :
+		    set->device_error == -ENOENT ?
+		    ": load its module (modprobe vmm)" : "");
+		return set->device_error == -EACCES ? EXIT_DENIED :
+		    EXIT_NOTHING;
 	}
 	say_what_is_missing(o);
 	if (set->denied > 0)

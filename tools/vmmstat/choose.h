@@ -8,6 +8,9 @@
 #include "machine.h"
 #include "options.h"
 
+/* Does the user ask for machines of the device? */
+int choose_wants_device(const struct options *o);
+
 /* Does the user name only files?  Then nothing is searched for. */
 int choose_only_paths(const struct options *o);
 

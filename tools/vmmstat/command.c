@@ -153,6 +153,7 @@ int follow_command(const struct options *o, struct output *out)
 	pid_t command;
 
 	machines_init(&set);
+	set.device = choose_wants_device(o);
 	prepare(&child, &old);
 	command = start(o->command, &old);
 	follow_raise_limit();

@@ -148,6 +148,7 @@ int follow(const struct options *o, struct output *out)
 
 	follow_raise_limit();
 	machines_init(&set);
+	set.device = choose_wants_device(o);
 	code = choose_add_paths(&set, o);
 	if (code == 0) {
 		r = look(&set, o);

@@ -34,7 +34,8 @@ static struct kind *find_kind(struct kind *kinds, const uint32_t *groups,
 	return NULL;
 }
 
-size_t kinds_find(const struct page *p, struct kind **out)
+size_t kinds_find(const struct options *o, const struct page *p,
+    struct kind **out)
 {
 	struct kind *kinds = calloc(p->counter_count + 1, sizeof(*kinds));
 	uint32_t *groups = calloc(p->counter_count + 1, sizeof(*groups));
@@ -46,7 +47,7 @@ size_t kinds_find(const struct page *p, struct kind **out)
 		const struct page_counter *c = &p->counters[i];
 		struct kind *k;
 
-		if ((c->flags & VMMCTL_COUNTERS_F_EXIT) == 0)
+		if (!output_is_exit(o, c))
 			continue;
 		k = find_kind(kinds, groups, n, c);
 		if (k == NULL) {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "machine.h"
+#include "device.h"
 #include "scan.h"
 
 #include <err.h>
@@ -77,18 +78,23 @@ static void reject(struct machines *set, const struct stat *st)
 	more[set->rejected_count++].ino = st->st_ino;
 }
 
-/* Open a page and make a machine of it, without an id yet. */
-static int machine_create(const char *path, struct machine **out, char *why,
-    size_t why_size)
+/* Open a page, at path or, if that is NULL, of the device, and make a machine
+ * of it, without an id yet. */
+static int machine_create(const char *path, int fd, struct machine **out,
+    char *why, size_t why_size)
 {
 	struct machine *m = calloc(1, sizeof(*m));
 	size_t n;
 	int r;
 
-	if (m == NULL)
+	if (m == NULL) {
+		if (fd >= 0)
+			close(fd);
 		goto no_memory;
+	}
 	m->page.fd = -1;
-	r = page_open(&m->page, path, why, why_size);
+	r = path != NULL ? page_open(&m->page, path, why, why_size) :
+	    page_open_device(&m->page, fd, why, why_size);
 	if (r < 0) {
 		machine_destroy(m);
 		return r;
@@ -134,8 +140,8 @@ static struct machine *find_open(const struct machines *set,
 		struct machine *m = set->list[i];
 
 		/* A closed page's inode number may be in use again. */
-		if (m->page.fd >= 0 && m->page.dev == st->st_dev &&
-		    m->page.ino == st->st_ino)
+		if (m->page.fd >= 0 && m->device_id == 0 &&
+		    m->page.dev == st->st_dev && m->page.ino == st->st_ino)
 			return m;
 	}
 	return NULL;
@@ -162,7 +168,7 @@ static void found(void *cookie, pid_t pid, const char *path)
 		return;
 	m = find_open(set, &st);
 	if (m == NULL) {
-		r = machine_create(path, &m, why, sizeof(why));
+		r = machine_create(path, -1, &m, why, sizeof(why));
 		if (r == -EAGAIN)
 			set->unfinished++;
 		if (r == -EACCES || r == -EPERM)
@@ -187,12 +193,86 @@ static void found(void *cookie, pid_t pid, const char *path)
 	m->seen = 1;
 }
 
+static struct machine *find_device(const struct machines *set, uint64_t id)
+{
+	for (size_t i = 0; i < set->count; i++)
+		if (set->list[i]->device_id == id)
+			return set->list[i];
+	return NULL;
+}
+
+static void found_device(struct machines *set, int device,
+    const struct vmm_list_entry *e)
+{
+	/* Among the rejected it is an inode of no device. */
+	const struct stat st = { .st_ino = e->id };
+	struct machine *m = find_device(set, e->id);
+	char why[WHY_SIZE];
+	int r;
+
+	if (is_rejected(set, &st))
+		return;
+	if (m == NULL) {
+		r = device_counters(device, e->id);
+		if (r < 0)
+			return;		/* it has ended by now */
+		r = machine_create(NULL, r, &m, why, sizeof(why));
+		if (r < 0) {
+			warnx("%s%llu: %s; ignored", MACHINE_DEVICE,
+			    (unsigned long long)e->id, why);
+			reject(set, &st);
+			return;
+		}
+		m->device_id = e->id;
+		m->pid = (pid_t)e->pid;
+		set_owner(m, e->uid);
+		if (asprintf(&m->id, "%s%llu", MACHINE_DEVICE,
+		    (unsigned long long)e->id) < 0)
+			m->id = NULL;
+		if (add(set, m) < 0)
+			return;
+	}
+	m->seen = 1;
+}
+
+static int is_wanted(enum machines_where where, const pid_t *pids,
+    size_t pid_count, pid_t pid)
+{
+	if (where == MACHINES_ALL)
+		return 1;
+	if (where == MACHINES_DESCENDANTS)
+		return scan_is_descendant(pid);
+	for (size_t i = 0; i < pid_count; i++)
+		if (pids[i] == pid)
+			return 1;
+	return 0;
+}
+
+static void scan_device(struct machines *set, enum machines_where where,
+    const pid_t *pids, size_t pid_count)
+{
+	struct vmm_list_entry *entries = NULL;
+	size_t count = 0;
+	int device = device_open();
+
+	set->device_error = device < 0 ? device :
+	    device_list(device, &entries, &count);
+	for (size_t i = 0; i < count; i++)
+		if (is_wanted(where, pids, pid_count, (pid_t)entries[i].pid))
+			found_device(set, device, &entries[i]);
+	free(entries);
+	if (device >= 0)
+		close(device);
+}
+
 /* Machines of a pid are numbered in the order in which they were made. */
 static int by_age(const void *a, const void *b)
 {
 	const struct machine *x = *(struct machine *const *)a;
 	const struct machine *y = *(struct machine *const *)b;
 
+	if (x->device_id != y->device_id)
+		return x->device_id < y->device_id ? -1 : 1;
 	if (x->pid != y->pid)
 		return x->pid < y->pid ? -1 : 1;
 	if ((x->ordinal == 0) != (y->ordinal == 0))
@@ -212,7 +292,7 @@ static void number(struct machines *set)
 	for (size_t i = 0; i < set->count; i++) {
 		struct machine *m = set->list[i], *prev;
 
-		if (m->ordinal != 0 || m->from_path)
+		if (m->ordinal != 0 || m->from_path || m->device_id != 0)
 			continue;
 		prev = i > 0 ? set->list[i - 1] : NULL;
 		m->ordinal = 1;
@@ -231,6 +311,8 @@ int machines_scan(struct machines *set, enum machines_where where,
 	for (size_t i = 0; i < set->count; i++)
 		set->list[i]->seen = set->list[i]->from_path;
 	set->denied = set->denied_pages = set->unfinished = 0;
+	if (set->device)
+		scan_device(set, where, pids, pid_count);
 	if (where == MACHINES_ALL)
 		set->denied = scan_all(found, set);
 	if (where == MACHINES_DESCENDANTS)
@@ -255,7 +337,7 @@ int machines_add_path(struct machines *set, const char *path)
 	struct stat st;
 	int r;
 
-	r = machine_create(path, &m, why, sizeof(why));
+	r = machine_create(path, -1, &m, why, sizeof(why));
 	if (r < 0) {
 		/* An error of the system names the path already. */
 		if (r == -EINVAL || r == -EAGAIN || r == -ENOMEM)
@@ -279,7 +361,7 @@ static int name_is_unique(const struct machines *set, const struct machine *m)
 	for (size_t i = 0; i < set->count; i++) {
 		const struct machine *other = set->list[i];
 
-		if (other != m && other->chosen &&
+		if (other != m && other->chosen && other->device_id == 0 &&
 		    strcmp(other->page.name, m->page.name) == 0)
 			return 0;
 	}
@@ -292,7 +374,9 @@ void machines_label(struct machines *set)
 		struct machine *m = set->list[i];
 
 		m->label = m->id != NULL ? m->id : "?";
-		if (m->page.name[0] != '\0' && name_is_unique(set, m))
+		/* The library's page of the same machine has the name. */
+		if (m->device_id == 0 && m->page.name[0] != '\0' &&
+		    name_is_unique(set, m))
 			m->label = m->page.name;
 	}
 }

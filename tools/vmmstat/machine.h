@@ -17,7 +17,9 @@ struct machine {
 	uid_t uid;
 	char owner[33];		/* the uid's name, or its number */
 	unsigned ordinal;	/* the pid's first, second, ...; 0: not yet */
-	char *id;		/* "PID.N", or the path as it was given */
+	char *id;		/* "PID.N", "vmm.N" of the device's, or the
+				 * path as it was given */
+	uint64_t device_id;	/* N of "vmm.N"; 0: a page of a library's */
 	const char *label;	/* the name when it is unique, else the id */
 	int from_path;
 	int seen;		/* in the scan that goes on */
@@ -42,7 +44,12 @@ struct machines {
 	int denied;		/* processes or pages that could not be read */
 	int denied_pages;
 	int unfinished;		/* pages that were not ready */
+	int device;		/* look for the device's machines, too */
+	int device_error;	/* 0, or why there are none: -errno */
 };
+
+/* What the ids of the device's machines begin with. */
+#define MACHINE_DEVICE	"vmm."
 
 void machines_init(struct machines *set);
 void machines_fini(struct machines *set);

@@ -24,6 +24,8 @@ static const char usage_text[] =
     "  -f, --filter REGEX  the counters whose names match\n"
     "  -a, --all           all counters, those that are zero too\n"
     "  -l, --list          list the machines\n"
+    "  -d, --device        those of /dev/vmm instead of the libraries'\n"
+    "      --raw           with the processor's own exit codes\n"
     "  -m, --machine M     a machine: its name, its id as -l shows it, or\n"
     "                      the file of a saved counter page\n"
     "  -p, --pid PID       the machines of a process\n"
@@ -129,6 +131,12 @@ static void set_option(struct options *o, int c, const char *value, int *table,
 	case 'a':
 		o->all = 1;
 		break;
+	case 'd':
+		o->device = 1;
+		break;
+	case 'R':
+		o->device = o->raw = 1;
+		break;
 	case 'f':
 		set_filter(o, value);
 		break;
@@ -186,6 +194,8 @@ void options_parse(struct options *o, int argc, char **argv)
 		{ "filter", required_argument, NULL, 'f' },
 		{ "all", no_argument, NULL, 'a' },
 		{ "list", no_argument, NULL, 'l' },
+		{ "device", no_argument, NULL, 'd' },
+		{ "raw", no_argument, NULL, 'R' },
 		{ "machine", required_argument, NULL, 'm' },
 		{ "pid", required_argument, NULL, 'p' },
 		{ "sort", required_argument, NULL, 'k' },
@@ -207,7 +217,7 @@ void options_parse(struct options *o, int argc, char **argv)
 		o->command = &argv[i + 1];
 		argc = i;
 	}
-	while ((c = getopt_long(argc, argv, "ef:alm:p:k:o:", longs, NULL)) !=
+	while ((c = getopt_long(argc, argv, "ef:aldm:p:k:o:", longs, NULL)) !=
 	    -1)
 		set_option(o, c, optarg, &table, &list);
 	if (optind < argc)

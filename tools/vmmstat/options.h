@@ -35,6 +35,8 @@ struct options {
 	enum view view;
 	enum style style;
 	int all;			/* zeros too */
+	int device;			/* the device's machines */
+	int raw;			/* the processor's exit codes, too */
 	int has_filter;
 	regex_t filter;			/* of counter names */
 	const char *key;		/* to sort by; NULL: the view's own */

@@ -93,7 +93,10 @@ void title(struct output *out, const struct machine *m)
 	char text[FORMAT_SIZE];
 
 	format_age(text, m->sample.interval_ns);
-	if (m->label != m->id && m->id != NULL)
+	if (m->device_id != 0 && m->page.name[0] != '\0')
+		fprintf(out->file, "%s (%s, %s)", m->label, m->page.name,
+		    m->page.backend);
+	else if (m->label != m->id && m->id != NULL)
 		fprintf(out->file, "%s (%s, %s)", m->label, m->id,
 		    m->page.backend);
 	else
@@ -102,4 +105,19 @@ void title(struct output *out, const struct machine *m)
 	    m->sample.interval_ns != 0 ? ", " : "",
 	    m->sample.interval_ns != 0 ? text : "",
 	    m->ended ? ", ended" : "");
+}
+
+int output_is_exit(const struct options *o, const struct page_counter *c)
+{
+	return (c->flags & (o->raw ? VMMCTL_COUNTERS_F_RAW :
+	    VMMCTL_COUNTERS_F_EXIT)) != 0;
+}
+
+int output_wants(const struct options *o, const struct page_counter *c)
+{
+	if ((c->flags & VMMCTL_COUNTERS_F_RAW) != 0 && !o->raw)
+		return 0;
+	if (o->view == VIEW_EXITS && !output_is_exit(o, c))
+		return 0;
+	return options_wants(o, c->name);
 }

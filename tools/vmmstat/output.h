@@ -37,6 +37,11 @@ typedef void view_fn(struct output *out, struct machine *const *machines,
 view_fn show_summary, show_exits, show_counters, show_list;
 view_fn show_json, show_json_list, show_csv, show_csv_list;
 
+/* Is the counter one of those that the view and the user ask for? */
+int output_wants(const struct options *o, const struct page_counter *c);
+/* Is it of an exit kind; with --raw, of an exit code? */
+int output_is_exit(const struct options *o, const struct page_counter *c);
+
 /* A row to be sorted: by text if it has one, else by number, largest first. */
 struct row {
 	const char *text;
@@ -59,9 +64,10 @@ struct kind {
 	const char *name;
 };
 /*
- * The exit kinds of a page, in the order of its counters.  Returns how many;
- * *kinds is the caller's to free.
+ * The exit kinds of a page, or with --raw the exit codes, in the order of its
+ * counters.  Returns how many; *kinds is the caller's to free.
  */
-size_t kinds_find(const struct page *p, struct kind **kinds);
+size_t kinds_find(const struct options *o, const struct page *p,
+    struct kind **kinds);
 
 #endif

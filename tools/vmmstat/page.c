@@ -145,6 +145,9 @@ static int load_header(struct page *p, struct vmmctl_counters_header *h,
 	/* Before it was ready, it may have been smaller. */
 	if (r == 0 && fstat(p->fd, &st) < 0)
 		r = fail(why, why_size, errno, "header");
+	if (r == 0 && p->device)
+		st.st_size = h->total_size > INT64_MAX ? 0 :
+		    (off_t)h->total_size;
 	if (r == 0)
 		r = layout_check_header(h, (uint64_t)st.st_size, why, why_size);
 	/* A memfd may be seen before anything was written to it. */
@@ -153,21 +156,38 @@ static int load_header(struct page *p, struct vmmctl_counters_header *h,
 	return r;
 }
 
-int page_open(struct page *p, const char *path, char *why, size_t why_size)
+static int load(struct page *p, char *why, size_t why_size)
 {
 	struct vmmctl_counters_header h;
-	int r;
+	int r = load_header(p, &h, why, why_size);
 
-	memset(p, 0, sizeof(*p));
-	p->fd = -1;
-	r = open_regular(p, path, why, why_size);
-	if (r == 0)
-		r = load_header(p, &h, why, why_size);
 	if (r == 0)
 		r = load_counters(p, &h, why, why_size);
 	if (r < 0)
 		page_close(p);
 	return r;
+}
+
+int page_open(struct page *p, const char *path, char *why, size_t why_size)
+{
+	int r;
+
+	memset(p, 0, sizeof(*p));
+	p->fd = -1;
+	r = open_regular(p, path, why, why_size);
+	if (r < 0) {
+		page_close(p);
+		return r;
+	}
+	return load(p, why, why_size);
+}
+
+int page_open_device(struct page *p, int fd, char *why, size_t why_size)
+{
+	memset(p, 0, sizeof(*p));
+	p->fd = fd;
+	p->device = 1;
+	return load(p, why, why_size);
 }
 
 void page_close(struct page *p)

@@ -44,6 +44,8 @@ struct page {
 	dev_t dev;
 	ino_t ino;
 	int saved;			/* a copy in a file, not a live memfd */
+	int device;			/* of the device: the kernel's, without
+					 * a size of its own */
 	uint32_t slot_count, slot_size, slot_offset;
 	uint32_t pid, uid;
 	uint64_t created_real_ns, created_mono_ns, created_ticks;
@@ -72,6 +74,8 @@ struct page_state {
  *   else     minus the errno of open(2) and its kin
  */
 int page_open(struct page *p, const char *path, char *why, size_t why_size);
+/* The same for a descriptor of the device's counters, which it takes. */
+int page_open_device(struct page *p, int fd, char *why, size_t why_size);
 void page_close(struct page *p);
 
 /*

@@ -118,6 +118,35 @@ static void scan_children(pid_t pid, int depth, scan_found *found, void *cookie)
 	closedir(dir);
 }
 
+static pid_t parent_of(pid_t pid)
+{
+	char path[64], line[512], *p;
+	int parent = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	f = fopen(path, "re");
+	if (f == NULL)
+		return 0;
+	/* The name may have parentheses in it: the last one ends it. */
+	if (fgets(line, sizeof(line), f) != NULL &&
+	    (p = strrchr(line, ')')) != NULL &&
+	    sscanf(p + 1, " %*c %d", &parent) != 1)
+		parent = 0;
+	fclose(f);
+	return parent;
+}
+
+int scan_is_descendant(pid_t pid)
+{
+	for (int depth = 0; pid > 1 && depth < TREE_DEPTH_MAX; depth++) {
+		pid = parent_of(pid);
+		if (pid == getpid())
+			return 1;
+	}
+	return 0;
+}
+
 void scan_descendants(scan_found *found, void *cookie)
 {
 	scan_children(getpid(), 0, found, cookie);

@@ -24,4 +24,7 @@ int scan_all(scan_found *found, void *cookie);
 /* Those of all descendants of this process. */
 void scan_descendants(scan_found *found, void *cookie);
 
+/* Is it a descendant of this process? */
+int scan_is_descendant(pid_t pid);
+
 #endif

@@ -68,7 +68,7 @@ static void show_machine(struct output *out, const struct machine *m,
 
 		if (o->key != NULL)
 			set_key(&row, out, &m->sample, c);
-		if (!options_wants(o, c->name) ||
+		if (!output_wants(o, c) ||
 		    (!o->all && added(&m->sample, c) == 0))
 			continue;
 		rows[shown++] = row;

@@ -75,7 +75,7 @@ static void show_machine(struct output *out, const struct machine *m)
 	const struct sample *s = &m->sample;
 	const struct options *o = out->options;
 	struct kind *kinds;
-	size_t n = kinds_find(&m->page, &kinds), shown = 0;
+	size_t n = kinds_find(o, &m->page, &kinds), shown = 0;
 	struct row *rows = rows_create(n);
 	uint64_t all = 0;
 

@@ -181,9 +181,7 @@ void show_json(struct output *out, struct machine *const *m, size_t count)
 		for (size_t k = 0; k < p->counter_count; k++) {
 			const struct page_counter *c = &p->counters[k];
 
-			if (!options_wants(o, c->name) ||
-			    (o->view == VIEW_EXITS &&
-			    (c->flags & VMMCTL_COUNTERS_F_EXIT) == 0))
+			if (!output_wants(o, c))
 				continue;
 			fputs(comma, f);
 			counter(f, s, c);

@@ -19,7 +19,8 @@
 static const struct vmmctl_counters_desc descs[] = {
 #define COUNTER(field, n, u, c, fl, h) DESC(n, u, c, fl, AT(field), h),
 #define CAUSE(kind, n, c, fl, h) \
-	DESC(n, EVENTS, c, fl, AT(cause[VMM_CAUSE_##kind]), h),
+	DESC(n, EVENTS, c, (fl) | VMMCTL_COUNTERS_F_EXIT, \
+	    AT(cause[VMM_CAUSE_##kind]), h),
 #define RETURN(kind, n, c, fl, h) \
 	DESC(n, EVENTS, c, fl, AT(returned[VMM_EXIT_##kind]), h),
 #include "../vmm_device_counters.def"
