@@ -24,6 +24,7 @@
 #include <linux/stddef.h>
 #include <linux/string.h>
 #include <linux/types.h>
+#include <linux/vtime.h>
 
 #include <asm/barrier.h>
 #include <asm/cmpxchg.h>
@@ -80,18 +81,30 @@ struct os_cpuset { cpumask_t mask; };
 static inline uint32_t os_guest_begin(void)
 {
 	local_irq_disable();
+	/* In the books it is the guest's time, and so user time. */
+	vtime_account_guest_enter();
 	return (uint32_t)smp_processor_id();
 }
 
 static inline void os_guest_end(void)
 {
+	const bool exact = vtime_accounting_enabled_this_cpu();
+
 #ifdef X86_FEATURE_IBPB_EXIT_TO_USER
 	/* What the guest has taught the processor is not to guide the process
 	 * that runs it: the kernel sees to that on the way to user mode. */
 	if (cpu_feature_enabled(X86_FEATURE_IBPB_EXIT_TO_USER))
 		this_cpu_write(x86_ibpb_exit_to_user, true);
 #endif
+	if (exact)
+		vtime_account_guest_exit();
 	local_irq_enable();
+	if (!exact) {
+		/* A tick that waits is for the guest, and is taken after the
+		 * instruction that follows the one above. */
+		__asm__ volatile("nop");
+		vtime_account_guest_exit();
+	}
 }
 
 #ifndef CONFIG_KVM_XFER_TO_GUEST_WORK
