@@ -130,8 +130,8 @@ static void the_file_describes_itself(void **state)
 		assert_int_equal(a->count, 1);
 		assert_int_equal(a->offset % 8, 0);
 		assert_true(a->offset + 8 <= s.h.slot_size);
-		assert_true(strncmp(a->name, "raw.", 4) == 0 ==
-		    ((a->flags & VMMCTL_COUNTERS_F_RAW) != 0));
+		assert_int_equal(strncmp(a->name, "raw.", 4) == 0,
+		    (a->flags & VMMCTL_COUNTERS_F_RAW) != 0);
 		for (k = 0; k < i; k++) {
 			assert_string_not_equal(desc(&s, k)->name, a->name);
 			assert_int_not_equal(desc(&s, k)->offset, a->offset);
