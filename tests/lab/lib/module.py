@@ -30,7 +30,8 @@ def build(kernel, folder, result):
                if k not in ('MAKEFLAGS', 'MAKELEVEL', 'MFLAGS')}
         # BTF would want pahole, and vmlinux.
         cache.run(['make', '-C', kernel.headers, f'M={work}',
-                   'CONFIG_DEBUG_INFO_BTF_MODULES=', f'-j{len(os.sched_getaffinity(0))}', 'modules'],
+                   'CONFIG_DEBUG_INFO_BTF_MODULES=',
+                   f'-j{len(os.sched_getaffinity(0))}', 'modules'],
                   f'building the module for {kernel.version}',
                   log=os.path.join(dest, 'make.log'), env=env)
         subprocess.run(['strip', '--strip-debug', '-o', result,

@@ -139,5 +139,14 @@ class Results:
 
 
 def alarms(console):
-    """Lines of the console that a sound kernel does not print."""
-    return [line for line in console.splitlines() if ALARM.search(line)]
+    """Lines of the console that a sound kernel does not print, and what ran
+    when it did."""
+    found = []
+    running = 'boot'
+    for line in console.splitlines():
+        _, ours, name = line.partition('lab: ')
+        if ours:
+            running = name
+        elif ALARM.search(line):
+            found.append(f'{running}: {line}')
+    return found
