@@ -23,14 +23,9 @@
 #ifndef VMMCTL_COUNTERS_H
 #define VMMCTL_COUNTERS_H
 
-#ifdef __KERNEL__
-#include <linux/stddef.h>
-#include <linux/types.h>
-#else
 #ifndef __KERNEL__	/* which has them under other names */
 #include <stddef.h>
 #include <stdint.h>
-#endif
 #endif
 
 #ifdef __cplusplus
