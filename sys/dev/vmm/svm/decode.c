@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * decode.c - why a guest user's processor left it, from the control block.
- * Pure, and short: every exit comes through here.
+ * Pure.  What is most frequent is in svm_impl.h.
  */
 #include "svm_impl.h"
 #include "../x86/x86.h"
@@ -126,14 +126,9 @@ enum {
 };
 _Static_assert(ROW_OTHER + 1 == SVM_RAW_COUNT, "rows");
 
-static inline bool is_common(uint64_t code)
-{
-	return code - FIRST <= LAST - FIRST;
-}
-
 uint32_t svm_raw_index(uint64_t code)
 {
-	if (is_common(code))
+	if (code - FIRST <= LAST - FIRST)
 		return (uint32_t)code - FIRST;
 	if (code == SVM_EXIT_NPF)
 		return ROW_NPF;
@@ -158,26 +153,15 @@ static uint32_t told_length(const struct svm_vmcb *b, uint64_t caps)
 							    0;
 }
 
-/* Vectors are rows. */
-static void decode_exception(struct svm_vmcb *b, uint64_t caps,
-    uint32_t vector, struct vmm_cause *cause)
+static void decode_debug(struct svm_vmcb *b, struct vmm_cause *cause)
 {
-	cause->vector = vector;
-	/* 15.12: EXITINFO1, and for #PF the address in EXITINFO2. */
-	cause->error_code = (uint32_t)b->exit_info[0];
-	cause->address = b->exit_info[1];
-	cause->length = 0;
-	if (vector == VMM_X86_DB) {
-		cause->dr6 = b->dr6 & VMM_X86_DR6_CAUSES;
-		/* Bochs does not tell, and there is nothing else. */
-		if (cause->dr6 == 0 && (b->rflags & VMM_X86_RFLAGS_TF) != 0)
-			cause->dr6 = VMM_X86_DR6_BS;
-		/* The processor only adds to it. */
-		b->dr6 = SVM_DR6_NOTHING;
-		b->clean &= ~SVM_CLEAN_DRX;
-	}
-	if (vector == VMM_X86_BP)
-		cause->length = told_length(b, caps);
+	cause->dr6 = b->dr6 & VMM_X86_DR6_CAUSES;
+	/* Bochs does not tell, and there is nothing else. */
+	if (cause->dr6 == 0 && (b->rflags & VMM_X86_RFLAGS_TF) != 0)
+		cause->dr6 = VMM_X86_DR6_BS;
+	/* The processor only adds to it. */
+	b->dr6 = SVM_DR6_NOTHING;
+	b->clean &= ~SVM_CLEAN_DRX;
 }
 
 /* 15.25.6.  The guest's own tables are walked as if to write them. */
@@ -194,21 +178,23 @@ static void decode_nested(const struct svm_vmcb *b, struct vmm_cause *cause)
 		cause->access = VMM_PROT_EXEC;
 }
 
-void svm_decode(struct svm_vmcb *b, uint64_t caps, struct vmm_cause *cause)
+void svm_decode_other(struct svm_vmcb *b, uint64_t caps,
+    struct vmm_cause *cause)
 {
-	uint64_t code = b->exit_code;
-	uint32_t row = is_common(code) ? (uint32_t)code - FIRST :
-					 svm_raw_index(code);
+	uint64_t code = cause->raw;
+	uint32_t row = code - FIRST <= LAST - FIRST ? (uint32_t)code - FIRST :
+						      svm_raw_index(code);
 
 	cause->kind = svm_exit_rows[row].kind;
-	cause->raw = code;
-	cause->raw_index = row;
-	cause->info[0] = b->exit_info[0];
-	cause->info[1] = b->exit_info[1];
 	if (row < 32) {
-		decode_exception(b, caps, row, cause);
+		svm_decode_exception(row, cause);
+		if (row == VMM_X86_DB)
+			decode_debug(b, cause);
+		else if (row == VMM_X86_BP)
+			cause->length = told_length(b, caps);
 		return;
 	}
+	cause->raw_index = row;
 	if (row == ROW_NPF) {
 		decode_nested(b, cause);
 		return;

@@ -374,6 +374,10 @@ static void svm_run(struct vmm_vcpu *v, struct vmm_cpu *c,
 	if (cause->kind == VMM_CAUSE_SHUTDOWN ||
 	    cause->kind == VMM_CAUSE_INVALID)
 		recover(v, c, cause->kind);
+	else if (cause->raw == SVM_EXIT_EXCEPTION + VMM_X86_DB)
+		/* An exit leaves the guest's, and the host would take it for
+		 * its own at its next #DB. */
+		cpu_set_dr(6, SVM_DR6_NOTHING);
 }
 
 static int svm_raw_read(struct vmm_vcpu *v, uint32_t field, uint32_t width,

@@ -8,6 +8,7 @@
 
 #include "svm.h"
 #include "../core/vendor.h"
+#include "../x86/x86.h"
 #include "../vmm_ioctl.h"
 
 /* A row for each counter of raw exit codes. */
@@ -28,9 +29,43 @@ struct svm_guest {
 /* For a guest user; b is zeroed.  ASID and v->state are missing. */
 void svm_vmcb_init(struct svm_vmcb *b, const struct svm_guest *g);
 
-/* caps: VMM_CAP_NRIP and VMM_CAP_DECODE matter.  DR6 is reset for the next
- * #DB. */
-void svm_decode(struct svm_vmcb *b, uint64_t caps, struct vmm_cause *cause);
+/* The rest of svm_decode(): raw and info are there. */
+void svm_decode_other(struct svm_vmcb *b, uint64_t caps,
+    struct vmm_cause *cause);
+
+/* APM vol. 2 15.12: EXITINFO1, and for #PF the address in EXITINFO2. */
+static inline void svm_decode_exception(uint32_t vector,
+    struct vmm_cause *cause)
+{
+	cause->raw_index = vector;
+	cause->vector = vector;
+	cause->error_code = (uint32_t)cause->info[0];
+	cause->address = cause->info[1];
+	cause->length = 0;
+}
+
+/*
+ * Why the guest was left.  caps: VMM_CAP_NRIP and VMM_CAP_DECODE matter.  DR6
+ * is reset for the next #DB.  Straight through for exceptions that need nothing
+ * more: SYSCALL's #UD and #PF are among them.
+ */
+static inline void svm_decode(struct svm_vmcb *b, uint64_t caps,
+    struct vmm_cause *cause)
+{
+	const uint32_t more = 1u << VMM_X86_DB | 1u << VMM_X86_BP |
+	    1u << VMM_X86_MC;
+	uint64_t vector = b->exit_code - SVM_EXIT_EXCEPTION;
+
+	cause->raw = b->exit_code;
+	cause->info[0] = b->exit_info[0];
+	cause->info[1] = b->exit_info[1];
+	if (vector >= 32 || (more >> vector & 1) != 0) {
+		svm_decode_other(b, caps, cause);
+		return;
+	}
+	cause->kind = VMM_CAUSE_EXCEPTION;
+	svm_decode_exception((uint32_t)vector, cause);
+}
 
 /* The processor's words about itself, for probe. */
 struct svm_cpuid {
