@@ -139,25 +139,36 @@ static int prepare_cut(const struct vmm_machine *m, uint64_t gpa,
 	return 0;
 }
 
+/* Bits [at, at + 64) of the first n of words; 0 beyond. */
+static uint64_t bits_at(const uint64_t *words, uint64_t n, uint64_t at)
+{
+	uint64_t i = at / 64, bits;
+
+	if (at >= n)
+		return 0;
+	bits = words[i] >> (at % 64);
+	if (at % 64 != 0 && n - at > 64 - at % 64)
+		bits |= words[i + 1] << (64 - at % 64);
+	return n - at < 64 ? bits & ((1ull << (n - at)) - 1) : bits;
+}
+
 /* [m, n] n is the upper part of the region below it; a cut above may have made
  * it smaller since it was prepared. */
 static void cut(struct vmm_machine *m, struct vmm_region *n)
 {
 	uint32_t i = vmm_region_index(m, n->gpa);
 	struct vmm_region *r = m->regions[i];
-	uint64_t skip = (n->gpa - r->gpa) >> VMM_PAGE_SHIFT, page;
+	uint64_t skip = (n->gpa - r->gpa) >> VMM_PAGE_SHIFT;
+	uint64_t pages = r->size >> VMM_PAGE_SHIFT, word;
 
 	n->size = r->gpa + r->size - n->gpa;
 	r->size -= n->size;
 	insert(m, i + 1, n);
-	if (r->dirty == NULL)
-		return;
-	for (page = 0; page < n->size >> VMM_PAGE_SHIFT; page++) {
-		uint64_t from = page + skip;
-
-		if ((r->dirty[from / 64] >> (from % 64) & 1) != 0)
-			n->dirty[page / 64] |= 1ull << (page % 64);
-	}
+	/* By words: there may be many, and nobody else runs here meanwhile. */
+	if (r->dirty != NULL)
+		for (word = 0; word < vmm_dirty_words(n); word++)
+			n->dirty[word] = bits_at(r->dirty, pages,
+			    skip + 64 * word);
 }
 
 /* [m] Make gpa and gpa + size ends of regions; nothing else changes. */
