@@ -218,11 +218,22 @@ static bool start_timer(struct vmm_vcpu *v, uint32_t cpu)
 	return false;
 }
 
+/* The processor where it was has to let go of it first. */
+static inline bool has_to_leave(const struct vmm_vcpu *v,
+    const struct vmm_cpu *c)
+{
+	return v->last_cpu != c->number && v->last_cpu != VMM_NO_CPU &&
+	    vmm_hw.vendor->vcpu_leave != NULL;
+}
+
 /* Another guest user was the last here: of the same vCPU, or not.  Who is
- * gone may have had this one's address: last_cpu tells, then. */
-static inline void take_cpu(struct vmm_vcpu *v, struct vmm_cpu *c)
+ * gone may have had this one's address: last_cpu tells, then.  False: not yet,
+ * it has_to_leave(). */
+static inline bool take_cpu(struct vmm_vcpu *v, struct vmm_cpu *c)
 {
 	if (c->last != v || v->last_cpu != c->number) {
+		if (has_to_leave(v, c))
+			return false;
 		v->pending |= VMM_LOAD_CPU;
 		vmm_count(&v->stats->cpu_loads, 1);
 		if (v->last_cpu != c->number && v->last_cpu != VMM_NO_CPU)
@@ -230,17 +241,11 @@ static inline void take_cpu(struct vmm_vcpu *v, struct vmm_cpu *c)
 		c->last = v;
 		v->last_cpu = c->number;
 	} else if (c->last_space == v->space->id) {
-		return;
+		return true;
 	}
 	c->last_space = v->space->id;
 	os_ibpb();
-}
-
-/* The processor where it was may have to let go of it first. */
-static inline bool has_to_leave(const struct vmm_vcpu *v, uint32_t cpu)
-{
-	return v->last_cpu != cpu && v->last_cpu != VMM_NO_CPU &&
-	    vmm_hw.vendor->vcpu_leave != NULL;
+	return true;
 }
 
 static void leave_cpu(struct vmm_vcpu *v)
@@ -355,14 +360,9 @@ static int inside(struct vmm_vcpu *v, enum vmm_verdict *verdict)
 		error = EIO;
 		goto out;
 	}
-	if (has_to_leave(v, n)) {
-		*verdict = VMM_MOVE;
-		goto out;
-	}
 	if (v->deadline != 0 && v->timer_cpu != n && !start_timer(v, n))
 		goto out;
-	take_cpu(v, c);
-	*verdict = enter(v, c);
+	*verdict = take_cpu(v, c) ? enter(v, c) : VMM_MOVE;
 out:
 	/* Only after the last look at the nested tables. */
 	OS_RELEASE(v->mode, VMM_OUTSIDE);

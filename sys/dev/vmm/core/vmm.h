@@ -288,7 +288,8 @@ struct vmm_vcpu {
 			uint64_t rsp, fs_base, gs_base;
 			uint64_t host_rsp, host_cr3, host_cr4, host_fs_base;
 			/* Of the thread, while inside. */
-			uint64_t debugctl;
+			uint32_t rare;	/* 0: none of these */
+			uint32_t debugctl;
 			uint16_t ds, es, fs, gs;
 		} vmx;
 	};

@@ -103,6 +103,13 @@ void os_machine_check(void)
 #endif
 }
 
+void os_tss_reload(void)
+{
+	preempt_disable();
+	refresh_tss_limit();
+	preempt_enable();
+}
+
 void os_debug_restore(void)
 {
 	hw_breakpoint_restore();

@@ -167,10 +167,14 @@ static inline void os_vmxe(bool on)
 	}
 }
 
-/* The map of ports is behind that limit. */
+void os_tss_reload(void);
+
+/* The map of ports is behind that limit: invalidate_tss_limit(). */
 static inline void os_tss_limited(void)
 {
-	invalidate_tss_limit();
+	this_cpu_write(__tss_limit_invalid, true);
+	if (unlikely(test_thread_flag(TIF_IO_BITMAP)))
+		os_tss_reload();
 }
 
 /* Its base is that of the descriptor, if there is one, as it was. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * decode.c - why a guest user's processor left it, from the control structure
- * that is current.  Reading it is all that is done here, and no more of it
- * than the reason asks for: every exit comes through.
+ * that is current.  Reading it is all that is done here.  What is most frequent
+ * is in vmx_impl.h.
  */
 #include "vmx_impl.h"
 #include "../x86/x86.h"
@@ -134,33 +134,9 @@ static void decode_gp(struct vmm_cause *cause)
 	cause->length = read32(VMX_LENGTH);
 }
 
-static void decode_event(struct vmm_cause *cause)
+static void decode_more(struct vmm_cause *cause)
 {
-	const uint32_t event = read32(VMX_EVENT);
-	const uint32_t vector = VMX_EVENT_VECTOR(event);
-
-	cause->info[1] = event;
-	cause->vector = vector;
-	cause->length = 0;
-	cause->error_code = 0;
-	if ((event & VMX_EVENT_HAS_ERROR) != 0)
-		cause->error_code = read32(VMX_EVENT_ERROR);
-	switch (VMX_EVENT_TYPE(event)) {
-	case VMX_EVENT_NMI:
-		cause->kind = VMM_CAUSE_NMI;
-		return;
-	case VMX_EVENT_INT1:
-		cause->kind = VMM_CAUSE_ICEBP;
-		cause->length = read32(VMX_LENGTH);
-		return;
-	case VMX_EVENT_SOFTWARE:
-		cause->length = read32(VMX_LENGTH);
-		return;
-	default:
-		break;
-	}
-	/* Table 27-1: qualifications of #DB and #PF. */
-	switch (vector) {
+	switch (cause->vector) {
 	case VMM_X86_DB:
 		cause->info[0] = cpu_vmread(VMX_QUALIFICATION);
 		cause->dr6 = cause->info[0] & VMM_X86_DR6_CAUSES;
@@ -172,10 +148,28 @@ static void decode_event(struct vmm_cause *cause)
 	case VMM_X86_GP:
 		decode_gp(cause);
 		break;
-	case VMM_X86_MC:
+	default:
 		cause->kind = VMM_CAUSE_MACHINE_CHECK;
 		break;
+	}
+}
+
+/* 27.2.2. */
+void vmx_decode_event(struct vmm_cause *cause, uint32_t event)
+{
+	switch (VMX_EVENT_TYPE(event)) {
+	case VMX_EVENT_NMI:
+		cause->kind = VMM_CAUSE_NMI;
+		break;
+	case VMX_EVENT_INT1:
+		cause->kind = VMM_CAUSE_ICEBP;
+		cause->length = read32(VMX_LENGTH);
+		break;
+	case VMX_EVENT_SOFTWARE:
+		cause->length = read32(VMX_LENGTH);
+		break;
 	default:
+		decode_more(cause);
 		break;
 	}
 }
@@ -196,9 +190,8 @@ static void decode_violation(struct vmm_cause *cause)
 		cause->access = VMM_PROT_EXEC;
 }
 
-void vmx_decode(struct vmm_cause *cause)
+void vmx_decode_reason(struct vmm_cause *cause, uint32_t reason)
 {
-	const uint32_t reason = read32(VMX_REASON);
 	const uint32_t row = vmx_raw_index(reason);
 
 	cause->kind = vmx_reason_rows[row].kind;
@@ -207,9 +200,6 @@ void vmx_decode(struct vmm_cause *cause)
 	cause->info[0] = 0;
 	cause->info[1] = 0;
 	switch (row) {
-	case VMX_REASON_EXCEPTION:
-		decode_event(cause);
-		break;
 	case VMX_REASON_EPT_VIOLATION:
 		decode_violation(cause);
 		break;

@@ -28,6 +28,7 @@ static struct {
 	struct vmx_words words;
 	struct vmx_controls controls;
 	bool has_debugctl;
+	bool usual;	/* so is CR4.FSGSBASE */
 } vmx;
 
 /* ---- what it is ---- */
@@ -103,6 +104,7 @@ static int vmx_probe(struct vmm_hw *hw, const char **why)
 	if ((cpu_get_cr4() & VMM_X86_CR4_FSGSBASE) != 0)
 		hw->caps |= VMM_CAP_FSGSBASE;
 	vmx.has_debugctl = os_rdmsr_safe(VMX_MSR_DEBUGCTL, &ignored);
+	vmx.usual = vmx.has_debugctl && (hw->caps & VMM_CAP_FSGSBASE) != 0;
 	hw->gpa_bits = vmx_gpa_bits(&vmx.words);
 	hw->npt = (hw->caps & VMM_CAP_HW_DIRTY) != 0 ? &x86_npt_ept :
 						       &x86_npt_ept_plain;
@@ -319,16 +321,21 @@ static inline void write_if_new(uint32_t field, uint64_t *have, uint64_t value)
 	(void)cpu_vmwrite(field, value);
 }
 
-/* Exits clear the selectors, and cannot be told of those of user code. */
-static void save_selectors(struct vmm_vcpu *v)
+/*
+ * What few threads have: selectors, which exits clear and cannot be told of
+ * where they are user code's; and a use for DEBUGCTL.
+ */
+__attribute__((__noinline__)) static void save_rare(struct vmm_vcpu *v,
+    uint32_t debugctl)
 {
-	v->vmx.ds = cpu_get_ds();
-	v->vmx.es = cpu_get_es();
-	v->vmx.fs = cpu_get_fs();
-	v->vmx.gs = cpu_get_gs();
+	v->vmx.debugctl = debugctl;
+	v->vmx.ds = (uint16_t)cpu_get_ds();
+	v->vmx.es = (uint16_t)cpu_get_es();
+	v->vmx.fs = (uint16_t)cpu_get_fs();
+	v->vmx.gs = (uint16_t)cpu_get_gs();
 }
 
-static void load_selectors(const struct vmm_vcpu *v)
+__attribute__((__noinline__)) static void load_rare(const struct vmm_vcpu *v)
 {
 	cpu_set_ds(v->vmx.ds);
 	cpu_set_es(v->vmx.es);
@@ -338,34 +345,46 @@ static void load_selectors(const struct vmm_vcpu *v)
 	}
 	if (v->vmx.gs != 0)
 		os_load_user_gs(v->vmx.gs);
+	if (v->vmx.debugctl != 0)
+		cpu_wrmsr(VMX_MSR_DEBUGCTL, v->vmx.debugctl);
+}
+
+/* What depends on the thread, or is changed now and then. */
+static inline void begin(struct vmm_vcpu *v, uint64_t fs_base,
+    uint32_t debugctl)
+{
+	write_if_new(VMX_HOST_CR3, &v->vmx.host_cr3, cpu_get_cr3());
+	write_if_new(VMX_HOST_CR4, &v->vmx.host_cr4, cpu_get_cr4());
+	write_if_new(VMX_HOST_FS_BASE, &v->vmx.host_fs_base, fs_base);
+	v->vmx.rare = debugctl | cpu_get_ds() | cpu_get_es() | cpu_get_fs() |
+	    cpu_get_gs();
+	if (v->vmx.rare != 0)
+		save_rare(v, debugctl);
 }
 
 static void vmx_begin(struct vmm_vcpu *v, struct vmm_cpu *c)
 {
 	if (c->vmx.owner != v)
 		make_current(v, c);
-	/* What depends on the thread, or is changed now and then. */
-	write_if_new(VMX_HOST_CR3, &v->vmx.host_cr3, cpu_get_cr3());
-	write_if_new(VMX_HOST_CR4, &v->vmx.host_cr4, cpu_get_cr4());
-	write_if_new(VMX_HOST_FS_BASE, &v->vmx.host_fs_base,
-	    (vmm_hw.caps & VMM_CAP_FSGSBASE) != 0 ?
-		cpu_get_fs_base() :
-		cpu_rdmsr(VMX_MSR_FS_BASE));
-	save_selectors(v);
-	v->vmx.debugctl = vmx.has_debugctl ? cpu_rdmsr(VMX_MSR_DEBUGCTL) : 0;
+	if (vmx.usual)
+		begin(v, cpu_get_fs_base(),
+		    (uint32_t)cpu_rdmsr(VMX_MSR_DEBUGCTL));
+	else
+		begin(v, cpu_rdmsr(VMX_MSR_FS_BASE), vmx.has_debugctl ?
+		    (uint32_t)cpu_rdmsr(VMX_MSR_DEBUGCTL) : 0);
 }
 
 /* 27.5.1, 27.5.2: DEBUGCTL is 0, limits of GDTR and IDTR are the largest, that
  * of TR the smallest. */
 static void vmx_end(struct vmm_vcpu *v, struct vmm_cpu *c)
 {
-	cpu_set_gdtr(&c->vmx.host->gdtr);
-	cpu_set_idtr(&c->vmx.host->idtr);
+	const struct vmx_host *h = c->vmx.host;
+
+	cpu_set_gdtr(&h->gdtr);
+	cpu_set_idtr(&h->idtr);
 	os_tss_limited();
-	if ((v->vmx.ds | v->vmx.es | v->vmx.fs | v->vmx.gs) != 0)
-		load_selectors(v);
-	if (v->vmx.debugctl != 0)
-		cpu_wrmsr(VMX_MSR_DEBUGCTL, v->vmx.debugctl);
+	if (v->vmx.rare != 0)
+		load_rare(v);
 }
 
 /* ---- translations ---- */
@@ -428,8 +447,10 @@ static void forget_nested(struct vmm_vcpu *v, struct vmm_cpu *c)
 		(void)cpu_invept(VMX_INVEPT_ALL, 0);
 }
 
-/* The part of a run that follows a change. */
-static void load(struct vmm_vcpu *v, struct vmm_cpu *c, uint32_t what)
+/* The part of a run that follows a change.  Inlined it would make the others
+ * longer. */
+__attribute__((__noinline__)) static void load(struct vmm_vcpu *v,
+    struct vmm_cpu *c, uint32_t what)
 {
 	if ((what & VMM_LOAD_SPACE) != 0) {
 		(void)cpu_vmwrite(VMX_GUEST_CR3, v->cr3);
@@ -452,15 +473,19 @@ static void load(struct vmm_vcpu *v, struct vmm_cpu *c, uint32_t what)
 
 /* ---- the run ---- */
 
-static void store_state(struct vmm_vcpu *v)
+static inline void store_state(struct vmm_vcpu *v)
 {
 	v->state.rip = cpu_vmread(VMX_GUEST_RIP);
 	v->state.rflags = cpu_vmread(VMX_GUEST_RFLAGS);
 	v->state.rsp = v->vmx.rsp = cpu_vmread(VMX_GUEST_RSP);
 	v->state.fs_base = v->vmx.fs_base = cpu_vmread(VMX_GUEST_FS_BASE);
 	v->state.gs_base = v->vmx.gs_base = cpu_vmread(VMX_GUEST_GS_BASE);
-	/* An exit ends the shadow of MOV SS as any interrupt would. */
-	if (cpu_vmread(VMX_GUEST_BLOCKING) != 0) {
+	/*
+	 * An exit ends the shadow of MOV SS as any interrupt would.  Bochs
+	 * leaves a single step pending that has not been made yet.
+	 */
+	if ((cpu_vmread(VMX_GUEST_BLOCKING) |
+		(v->state.rflags & VMM_X86_RFLAGS_TF)) != 0) {
 		(void)cpu_vmwrite(VMX_GUEST_BLOCKING, 0);
 		(void)cpu_vmwrite(VMX_GUEST_PENDING, 0);
 	}
@@ -487,9 +512,9 @@ static void vmx_run(struct vmm_vcpu *v, struct vmm_cpu *c,
 	/* Before anything can IRET. */
 	if (cause->kind == VMM_CAUSE_NMI)
 		cpu_nmi();
-	if ((cause->raw & VMX_REASON_REFUSED) != 0)
-		return;
-	v->vmx.launched = true;
+	/* 26.8: a refused entry has stored nothing, and launched nothing. */
+	if (!v->vmx.launched)
+		v->vmx.launched = (cause->raw & VMX_REASON_REFUSED) == 0;
 	store_state(v);
 }
 

@@ -8,6 +8,7 @@
 
 #include "vmx.h"
 #include "../core/vendor.h"
+#include "../x86/x86.h"
 #include "../vmm_ioctl.h"
 #include "vmx_cpu.h"
 
@@ -73,8 +74,40 @@ struct vmx_reason_row {
 extern const struct vmx_reason_row vmx_reason_rows[VMX_RAW_COUNT];
 uint32_t vmx_raw_index(uint32_t reason);
 
-/* decode.c.  The current control structure says why its guest was left. */
-void vmx_decode(struct vmm_cause *cause);
+/* decode.c: the rest of vmx_decode(). */
+void vmx_decode_reason(struct vmm_cause *cause, uint32_t reason);
+void vmx_decode_event(struct vmm_cause *cause, uint32_t event);
+
+/* Exceptions that have more to tell than a vector and an error code. */
+#define VMX_HAVE_MORE	(1u << VMM_X86_DB | 1u << VMM_X86_GP | \
+	1u << VMM_X86_PF | 1u << VMM_X86_MC)
+
+/* The current control structure says why its guest was left; no more of it is
+ * read than the reason asks for. */
+static inline void vmx_decode(struct vmm_cause *cause)
+{
+	const uint32_t reason = (uint32_t)cpu_vmread(VMX_REASON);
+	uint32_t event;
+
+	if (reason != VMX_REASON_EXCEPTION) {
+		vmx_decode_reason(cause, reason);
+		return;
+	}
+	event = (uint32_t)cpu_vmread(VMX_EVENT);
+	cause->kind = VMM_CAUSE_EXCEPTION;
+	cause->raw = VMX_REASON_EXCEPTION;
+	cause->raw_index = VMX_REASON_EXCEPTION;
+	cause->info[0] = 0;
+	cause->info[1] = event;
+	cause->vector = VMX_EVENT_VECTOR(event);
+	cause->length = 0;
+	if ((event & VMX_EVENT_HAS_ERROR) != 0)
+		cause->error_code = (uint32_t)cpu_vmread(VMX_EVENT_ERROR);
+	if (VMX_EVENT_TYPE(event) != VMX_EVENT_HARDWARE ||
+	    (VMX_HAVE_MORE >> (event & 31) & 1) != 0)
+		vmx_decode_event(cause, event);
+}
+
 /* It was not entered, for a reason that has no exit: 30.4. */
 void vmx_decode_failure(struct vmm_cause *cause, bool has_error);
 

@@ -166,33 +166,33 @@ static inline uint16_t cpu_get_ss(void)
 	return value;
 }
 
-static inline uint16_t cpu_get_ds(void)
+static inline uint32_t cpu_get_ds(void)
 {
-	uint16_t value;
+	uint32_t value;
 
 	__asm__ volatile("mov %%ds, %0" : "=r"(value));
 	return value;
 }
 
-static inline uint16_t cpu_get_es(void)
+static inline uint32_t cpu_get_es(void)
 {
-	uint16_t value;
+	uint32_t value;
 
 	__asm__ volatile("mov %%es, %0" : "=r"(value));
 	return value;
 }
 
-static inline uint16_t cpu_get_fs(void)
+static inline uint32_t cpu_get_fs(void)
 {
-	uint16_t value;
+	uint32_t value;
 
 	__asm__ volatile("mov %%fs, %0" : "=r"(value));
 	return value;
 }
 
-static inline uint16_t cpu_get_gs(void)
+static inline uint32_t cpu_get_gs(void)
 {
-	uint16_t value;
+	uint32_t value;
 
 	__asm__ volatile("mov %%gs, %0" : "=r"(value));
 	return value;
