@@ -147,7 +147,9 @@ static bool nested_walk(uint32_t cpu, const struct guest_access *a,
 	out->present = false;
 	if (gpa >> 48 != 0)
 		return false;
-	for (shift = 39;; shift -= 9) {
+	/* As many levels as the host has: CR4.LA57. */
+	for (shift = (fake_cpu()->cr4 & 1u << 12) != 0 ? 48 : 39;;
+	    shift -= 9) {
 		at = &table[gpa >> shift & 511];
 		if ((*at & f->present) == 0)
 			return false;
