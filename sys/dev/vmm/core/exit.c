@@ -167,12 +167,21 @@ static bool only_counted(struct vmm_vcpu *v, uint32_t vector)
 	return true;
 }
 
+/* Where the lower half of the addresses ends a processor raises #GP, as it
+ * fetches; an entry might be refused there. */
+static enum vmm_verdict go_on(struct vmm_vcpu *v, const struct vmm_cause *c)
+{
+	if (x86_canonical(v->state.rip))
+		return VMM_GO_ON;
+	return exception_exit(v, c, VMM_X86_GP, 0);
+}
+
 static enum vmm_verdict breakpoint(struct vmm_vcpu *v,
     const struct vmm_cause *c, uint32_t length)
 {
 	step_over(v, length);
 	if (only_counted(v, VMM_X86_BP))
-		return VMM_GO_ON;
+		return go_on(v, c);
 	return exception_exit(v, c, VMM_X86_BP, 0);
 }
 
@@ -198,7 +207,7 @@ static enum vmm_verdict debug(struct vmm_vcpu *v, const struct vmm_cause *c,
 	for (i = 0; i < 4; i++)
 		if ((dr6 >> i & 1) != 0 && (v->dr7 >> (16 + 4 * i) & 3) == 0)
 			v->state.rflags |= VMM_X86_RFLAGS_RF;
-	return VMM_GO_ON;
+	return go_on(v, c);
 }
 
 /* ---- exceptions ---- */
@@ -365,7 +374,7 @@ static enum vmm_verdict on_cpuid(struct vmm_vcpu *v, struct vmm_cause *c)
 	/* The processor would trap after it. */
 	if ((v->state.rflags & VMM_X86_RFLAGS_TF) != 0)
 		return debug(v, c, DR6_BS);
-	return VMM_GO_ON;
+	return go_on(v, c);
 }
 
 static enum vmm_verdict on_undefined(struct vmm_vcpu *v, struct vmm_cause *c)
