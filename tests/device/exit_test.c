@@ -639,6 +639,42 @@ static void what_a_guest_user_has_not_is_ud_or_gp(void **state)
 	assert_int_equal(d->page->regs.rip, CODE);
 }
 
+static void to_the_end(struct vmm_regs *regs, struct vmm_state *s)
+{
+	(void)regs;
+	s->rip = 1ull << 47;
+}
+
+/* The last instruction of the lower half: what follows is no address. */
+static void after_the_last_address_comes_gp(void **state)
+{
+	struct device *d = *state;
+	const uint64_t last = 0x7ffffffff000, cpuid = 0xa20f;
+	const uint64_t path[][2] = { { ROOT_GPA + 255 * 8, 0x18007 },
+	    { 0x18000 + 511 * 8, 0x19007 }, { 0x19000 + 511 * 8, 0x1a007 },
+	    { 0x1a000 + 511 * 8, CODE_GPA | 5 } };
+	size_t i;
+
+	for (i = 0; i < 4; i++)
+		assert_true(fake_write(MEMORY + path[i][0], &path[i][1], 8));
+	assert_true(fake_write(MEMORY + CODE_GPA + PAGE - 2, &cpuid, 2));
+	d->page->regs.rip = last + PAGE - 2;
+	guest_at(last);
+	leave(d, VMM_CAUSE_CPUID, SVM_EXIT_CPUID);
+	RUN_TO(d, VMM_EXIT_EXCEPTION);
+	assert_int_equal(d->exit->vector, VMM_X86_GP);
+	assert_int_equal(d->exit->error_code, 0);
+	assert_int_equal(d->page->regs.rip, 1ull << 47);
+	/* A step there that only counts. */
+	policy(d, VMM_X86_DB, VMM_POLICY_COUNT);
+	d->page->regs.rip = last;
+	d->page->regs.rflags = 0x302;
+	fake_change(to_the_end);
+	debug(d, 0x4000);
+	RUN_TO(d, VMM_EXIT_EXCEPTION);
+	assert_int_equal(d->exit->vector, VMM_X86_GP);
+}
+
 /* ---- the rest ---- */
 
 static void interrupts_and_nmis_go_on(void **state)
@@ -792,6 +828,7 @@ int main(void)
 		BOTH(instruction_bytes_come_when_wanted),
 		BOTH(instruction_bytes_end_where_code_does),
 		BOTH(what_a_guest_user_has_not_is_ud_or_gp),
+		BOTH(after_the_last_address_comes_gp),
 		BOTH(interrupts_and_nmis_go_on),
 		BOTH(machine_checks_are_the_hosts),
 		BOTH(shutdown_is_told_and_the_next_run_is_whole),

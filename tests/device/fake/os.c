@@ -342,6 +342,12 @@ bool fake_guest_on(uint32_t cpu)
 	return false;
 }
 
+/* os_cpu_each()'s, for processors that have a guest inside. */
+static struct {
+	int (*fn)(uint32_t cpu, void *arg);
+	void *arg;
+} deferred[FAKE_CPUS];
+
 uint32_t os_guest_begin(void)
 {
 	fake_may_sleep("os_guest_begin");
@@ -356,12 +362,17 @@ uint32_t os_guest_begin(void)
 
 void os_guest_end(void)
 {
+	const uint32_t cpu = fake.cur->cpu;
+
 	if (fake.cur->off != 1 || !fake.cur->in_guest)
 		fake_bug("os_guest_end without os_guest_begin");
-	fake_hw_leave(fake.cur->cpu);
-	fake.cur->off = 0;
+	fake_hw_leave(cpu);
 	fake.cur->in_guest = false;
-	fake.pending[fake.cur->cpu] = false;
+	if (deferred[cpu].fn != NULL)
+		(void)deferred[cpu].fn(cpu, deferred[cpu].arg);
+	deferred[cpu].fn = NULL;
+	fake.cur->off = 0;
+	fake.pending[cpu] = false;
 }
 
 bool os_attention(void)
@@ -396,6 +407,7 @@ void fake_reset(void)
 	uint32_t i;
 
 	timers = NULL;
+	memset(deferred, 0, sizeof(deferred));
 	blocks_reset();
 	fake_frames_reset();
 	fake_hw_reset();
@@ -468,10 +480,14 @@ int os_cpu_each(int (*fn)(uint32_t cpu, void *arg), void *arg)
 	for (i = 0; i < fake.cpus && error == 0; i++) {
 		if (!fake.online[i])
 			continue;
-		/* It is done when the guest has left; here before the rest of
-		 * its exit. */
-		if (fake_guest_on(i))
+		/* It is done when the guest has left; who waits for that here
+		 * does not. */
+		if (fake_guest_on(i)) {
 			fake.pending[i] = true;
+			deferred[i].fn = fn;
+			deferred[i].arg = arg;
+			continue;
+		}
 		fake.cur->cpu = i;
 		fake.cur->off++;
 		error = fn(i, arg);
