@@ -221,6 +221,46 @@ static void file_backs_memory(void **state)
 	close(fd);
 }
 
+/* Beyond the end of the file there is no memory, until there is. */
+static void file_that_is_too_short(void **state)
+{
+	struct rig *r = *state;
+	const uint64_t gva = SPARE + PAGE;
+	int fd;
+
+	if (strcmp(r->info.backend, "kvm") == 0)
+		rig_skip(r, "KVM waits for such a page until it is kicked");
+	fd = memfd_create("short", MFD_CLOEXEC);
+	assert_true(fd >= 0);
+	assert_int_equal(ftruncate(fd, (off_t)PAGE), 0);
+	expect_rc(r, vmmctl_memory_map(r->m, HIGH_GPA, 4 * PAGE, fd, 0,
+	    VMMCTL_PROT_RWX), 0);
+	expect_rc(r, vmmctl_space_map(r->s, SPARE, 4 * PAGE, HIGH_GPA,
+	    VMMCTL_PROT_RWX), 0);
+	for (unsigned i = 0; i < 3; i++) {
+		put(r, SPARE + 8, 77 + i);
+		expect_syscall(r);
+		look(r, gva + 16);
+		expect_nomem(r, gva + 16, HIGH_GPA + PAGE + 16, R);
+		rig_run(r);
+		expect_nomem(r, gva + 16, HIGH_GPA + PAGE + 16, R);
+		put(r, gva + 8, 1);
+		expect_nomem(r, gva + 8, HIGH_GPA + PAGE + 8, W);
+		r->regs->rip = gva + PAGE;
+		rig_run(r);
+		expect_nomem(r, gva + PAGE, HIGH_GPA + 2 * PAGE,
+		    VMMCTL_PROT_EXEC);
+		assert_int_equal(ftruncate(fd, (off_t)(2 * PAGE)), 0);
+		put(r, gva + 8, 88 + i);
+		expect_syscall(r);
+		look(r, SPARE + 8);
+		expect_syscall(r);
+		assert_int_equal(r->regs->rax, 77 + i);
+		assert_int_equal(ftruncate(fd, (off_t)PAGE), 0);
+	}
+	close(fd);
+}
+
 /* The caller's own pages, private and shared: guest and owner see one. */
 static void host_pages_back_memory(void **state)
 {
@@ -346,6 +386,7 @@ int main(int argc, char **argv)
 		TEST(guest_crosses_two_ranges),
 		TEST(descriptor_may_be_closed),
 		TEST(file_backs_memory),
+		TEST(file_that_is_too_short),
 		TEST(host_pages_back_memory),
 		TEST(many_ranges),
 		TEST(limit_is_kept),
