@@ -316,8 +316,8 @@ static bool load(struct vmm_vcpu *v, struct vmm_cpu *c, uint32_t what)
 		dirty |= load_rare(v, c, what);
 	load_asid(v, c, b);
 	v->pending = 0;
-	if (has_clean)
-		b->clean = SVM_CLEAN_ALL & ~dirty;
+	/* Besides what an exit has made unclean. */
+	b->clean &= ~dirty;
 	return has_clean || b->tlb_control != SVM_TLB_NOTHING;
 }
 
