@@ -105,6 +105,47 @@ static void syscall_with_lock_is_ud(void **state)
 	assert_int_equal(d->exit->vector, VMM_X86_UD);
 }
 
+/* Which is #UD, too, where EFER.SCE is clear; ring 3 knows it as #GP. */
+static void sysret_is_gp(void **state)
+{
+	struct device *d = *state;
+
+	CODE_SET(0x48, 0x0f, 0x07);
+	guest_syscall(d);
+	RUN_TO(d, VMM_EXIT_EXCEPTION);
+	assert_int_equal(d->exit->vector, VMM_X86_GP);
+	assert_int_equal(d->exit->error_code, 0);
+	assert_int_equal(d->exit->valid, VMM_VALID_ERROR_CODE);
+	assert_int_equal(d->page->regs.rip, CODE);
+}
+
+/* Its first byte can be read, its second cannot: what it is, is not known. */
+static void half_an_instruction_is_done_again(void **state)
+{
+	struct device *d = *state;
+	static const uint8_t first[] = { 0x0f, 0x66, 0xcd };
+	size_t i;
+
+	for (i = 0; i < sizeof(first); i++) {
+		const uint64_t again = d->v->stats->refetches;
+
+		assert_true(fake_write(MEMORY + CODE_GPA + PAGE - 1,
+		    &first[i], 1));
+		d->page->regs.rip = CODE + PAGE - 1;
+		d->page->commit |= VMM_SET_FLUSH;
+		fake_page_out(MEMORY + CODE_GPA + PAGE);
+		guest_at(CODE + PAGE - 1);
+		if (first[i] == 0xcd)
+			guest_exception(d, VMM_X86_GP, 0x80 * 8 + 2, 0);
+		else
+			guest_exception(d, VMM_X86_UD, 0, 0);
+		fake.signal = false;
+		RUN_TO(d, VMM_EXIT_INTERRUPTED);
+		assert_int_equal(d->v->stats->refetches, again + 1);
+		assert_int_equal(d->page->regs.rip, CODE + PAGE - 1);
+	}
+}
+
 static void syscall_over_two_pages_is_told(void **state)
 {
 	struct device *d = *state;
@@ -234,6 +275,65 @@ static void gp_is_told_with_its_code(void **state)
 	guest_exception(d, VMM_X86_GP, 0x18, 0);
 	RUN_TO(d, VMM_EXIT_EXCEPTION);
 	assert_int_equal(d->exit->error_code, 0x18);
+}
+
+static void int_n_may_have_prefixes(void **state)
+{
+	struct device *d = *state;
+
+	CODE_SET(0x66, 0xcd, 0x21);
+	guest_at(CODE);
+	softint(d);
+	RUN_TO(d, VMM_EXIT_SOFTINT);
+	assert_int_equal(d->exit->vector, 0x21);
+	assert_int_equal(d->page->regs.rip, CODE + 3);
+	d->page->regs.rip = CODE;
+	guest_exception(d, VMM_X86_GP, 0x21 * 8 + 2, 0);
+	RUN_TO(d, VMM_EXIT_SOFTINT);
+	assert_int_equal(d->page->regs.rip, CODE + 3);
+	/* #GP with such a code that no INT n has made. */
+	CODE_SET(0x66, 0x90, 0x90);
+	d->page->regs.rip = CODE;
+	guest_exception(d, VMM_X86_GP, 0x21 * 8 + 2, 0);
+	RUN_TO(d, VMM_EXIT_EXCEPTION);
+	assert_int_equal(d->exit->error_code, 0x10a);
+}
+
+static void int3_may_have_prefixes(void **state)
+{
+	struct device *d = *state;
+	unsigned way;
+
+	CODE_SET(0x2e, 0xcc);
+	for (way = 0; way < 3; way++) {
+		d->page->regs.rip = CODE;
+		guest_at(CODE);
+		if (way == 0)
+			guest_exception(d, VMM_X86_BP, 0, 0);
+		else if (way == 1)
+			guest_exception(d, VMM_X86_GP, 3 * 8 + 2, 0);
+		else
+			softint(d);
+		RUN_TO(d, VMM_EXIT_EXCEPTION);
+		assert_int_equal(d->exit->vector, VMM_X86_BP);
+		assert_int_equal(d->page->regs.rip, CODE + 2);
+	}
+}
+
+/* What was told of it has been overwritten since. */
+static void what_is_told_and_not_found_is_done_again(void **state)
+{
+	struct device *d = *state;
+
+	CODE_SET(0x90, 0x0f, 0x05);
+	guest_at(CODE);
+	softint(d);
+	leave(d, VMM_CAUSE_ICEBP, SVM_EXIT_ICEBP);
+	leave(d, VMM_CAUSE_CPUID, SVM_EXIT_CPUID);
+	guest_exception(d, VMM_X86_BP, 0, 0);
+	RUN_TO(d, VMM_EXIT_INTERRUPTED);
+	assert_int_equal(d->page->regs.rip, CODE);
+	assert_int_equal(d->v->stats->refetches, 4);
 }
 
 /* As the processor tells it, by the empty IDT, and as a software interrupt of
@@ -396,6 +496,34 @@ static void cpuid_for_ever_is_ended_by_a_kick(void **state)
 	/* The kick came too late to be an interrupt of the host. */
 	RUN_TO(d, VMM_EXIT_INTERRUPTED);
 	assert_int_equal(d->exit->detail, VMM_BY_KICK);
+}
+
+static void stop_at_attention(void)
+{
+	if (fake.resumes != 0 && fake_guest_on(0) && ++fake.waits == 3)
+		fake.signal = true;
+}
+
+/* Exits that are done inside, and nobody interrupts: it looks itself. */
+static void a_signal_is_seen_between_exits(void **state)
+{
+	struct device *d = *state;
+	uint32_t i;
+
+	CODE_SET(0x0f, 0xa2, 0x0f, 0xa2, 0x0f, 0xa2, 0x0f, 0xa2, 0x0f, 0xa2);
+	guest_at(CODE);
+	RUN_TO(d, VMM_EXIT_INTERRUPTED);
+	fake.signal = false;
+	fake.waits = 0;
+	fake.on_attention = stop_at_attention;
+	for (i = 0; i < 5; i++)
+		leave(d, VMM_CAUSE_CPUID, SVM_EXIT_CPUID);
+	assert_ok(vmm_vcpu_run(d->v));
+	fake.on_attention = NULL;
+	assert_int_equal(d->exit->kind, VMM_EXIT_INTERRUPTED);
+	assert_int_equal(d->exit->detail, VMM_BY_SIGNAL);
+	assert_int_equal(d->page->regs.rip, CODE + 4);
+	fake_script.at = fake_script.n;
 }
 
 /* ---- debug exceptions ---- */
@@ -799,6 +927,8 @@ int main(void)
 		BOTH(syscall_may_have_prefixes),
 		BOTH(ud2_is_never_a_syscall),
 		BOTH(syscall_with_lock_is_ud),
+		BOTH(sysret_is_gp),
+		BOTH(half_an_instruction_is_done_again),
 		BOTH(syscall_over_two_pages_is_told),
 		BOTH(syscall_whose_page_is_gone_is_done_again),
 		BOTH(syscall_whose_page_goes_meanwhile_is_told),
@@ -807,6 +937,9 @@ int main(void)
 		BOTH(int_n_by_the_empty_idt_is_told),
 		BOTH(gp_of_an_external_event_is_no_int_n),
 		BOTH(gp_is_told_with_its_code),
+		BOTH(int_n_may_have_prefixes),
+		BOTH(int3_may_have_prefixes),
+		BOTH(what_is_told_and_not_found_is_done_again),
 		BOTH(int3_is_told_in_three_ways),
 		BOTH(icebp_is_a_debug_exception_with_no_cause),
 		BOTH(cpuid_is_answered_and_goes_on),
@@ -815,6 +948,7 @@ int main(void)
 		BOTH(cpuid_clears_rf),
 		BOTH(cpuid_that_is_gone_is_done_again),
 		BOTH(cpuid_for_ever_is_ended_by_a_kick),
+		BOTH(a_signal_is_seen_between_exits),
 		BOTH(single_step_is_told),
 		BOTH(watchpoint_is_told),
 		BOTH(counted_breakpoints_go_on),

@@ -524,6 +524,13 @@ static void invalidations_nest(void **state)
 	    MEMORY + 4 * PAGE);
 	assert_int_equal(d->m->invalidating, 0);
 	(void)guest_get(d, PAGE_GPA);
+	/* The later one reaches further, on both sides. */
+	vmm_machine_invalidate_begin(d->m, PAGE_AT - PAGE, PAGE_AT);
+	vmm_machine_invalidate_begin(d->m, PAGE_AT - 2 * PAGE, PAGE_AT + PAGE);
+	assert_int_equal(d->m->inv_start, PAGE_AT - 2 * PAGE);
+	assert_int_equal(d->m->inv_end, PAGE_AT + PAGE);
+	vmm_machine_invalidate_end(d->m, PAGE_AT - PAGE, PAGE_AT);
+	vmm_machine_invalidate_end(d->m, PAGE_AT - 2 * PAGE, PAGE_AT + PAGE);
 }
 
 /* ---- errors of getting it ---- */

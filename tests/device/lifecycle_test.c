@@ -33,6 +33,12 @@ static struct vmm_machine *machine(void)
 
 /* ---- on and off ---- */
 
+static void online_again(void *cookie)
+{
+	(void)cookie;
+	assert_ok(vmm_hw_cpu_online(1));
+}
+
 static void on_for_the_first_machine_and_off_after_the_last(void **state)
 {
 	struct vmm_machine *a, *b;
@@ -50,6 +56,16 @@ static void on_for_the_first_machine_and_off_after_the_last(void **state)
 	vmm_machine_put(machine());
 	assert_int_equal(fake_vendor.ons, 8);
 	assert_int_equal(fake_vendor.offs, 8);
+}
+
+static void a_processor_that_is_on_is_not_turned_on_again(void **state)
+{
+	struct vmm_machine *m = machine();
+
+	(void)state;
+	fake_interrupt(1, online_again, NULL);
+	assert_int_equal(fake_vendor.ons, 4);
+	vmm_machine_put(m);
 }
 
 static void all_processors_or_none(void **state)
@@ -426,6 +442,95 @@ static void amx_is_left_out(void **state)
 	fake_check_idle();
 }
 
+static void what_is_odd_about_a_processor_is_borne(void **state)
+{
+	static const struct vmm_vendor *const one[] = { &vmm_svm };
+
+	(void)state;
+	fake_reset();
+	fake_script_reset();
+	assert_int_equal(vmm_hw_init(NULL, 0), EOPNOTSUPP);
+	assert_non_null(strstr(info().why, "no virtualisation"));
+	vmm_hw_fini();
+	/* More guest-physical bits than four levels of tables have. */
+	fake_cpuid_at(0x80000008, 0)[0] = 0x3034;
+	assert_ok(vmm_hw_init(one, 1));
+	assert_int_equal(info().gpa_limit, 1ull << 48);
+	vmm_hw_fini();
+	fake_check_idle();
+}
+
+/* ---- the list ---- */
+
+static uint32_t list(uint32_t capacity, struct vmm_list_entry *e)
+{
+	struct vmm_list a = { .entries = BUFFER, .capacity = capacity };
+	const uint8_t guard = 0x5a;
+	uint8_t after;
+	uint32_t n;
+
+	assert_true(fake_write(BUFFER + capacity * sizeof(*e), &guard, 1));
+	assert_ok(vmm_device_ioctl(VMM_LIST, &a));
+	n = a.count < capacity ? a.count : capacity;
+	if (n != 0)
+		assert_true(fake_read(BUFFER, e, n * sizeof(*e)));
+	assert_true(fake_read(BUFFER + capacity * sizeof(*e), &after, 1));
+	assert_int_equal(after, guard);
+	return a.count;
+}
+
+static void the_list_tells_of_the_callers_machines(void **state)
+{
+	struct device *d = *state;
+	struct vmm_list a = { .entries = BUFFER };
+	struct vmm_list_entry e[4];
+	struct vmm_machine *m;
+
+	assert_int_equal(list(4, e), 0);
+	machine_make(d);
+	TOUCH(d, DATA_GPA, W, NULL, 1);
+	assert_int_equal(list(4, e), 1);
+	assert_int_equal(e[0].id, d->m->id);
+	assert_string_equal(e[0].name, "test");
+	assert_int_equal(e[0].memory, MEMORY_SIZE);
+	assert_int_equal(e[0].mapped, d->m->npt.leaves);
+	assert_int_equal(e[0].pid, 1001);
+	assert_int_equal(e[0].uid, 1000);
+	assert_int_equal(e[0].vcpus, 1);
+	assert_int_equal(e[0].contexts, 1);
+	assert_true(e[0].created_mono_ns != 0);
+	fake.uid = 1001;
+	assert_int_equal(list(4, e), 0);
+	m = machine();
+	assert_int_equal(list(4, e), 1);
+	assert_int_equal(e[0].id, m->id);
+	fake.admin = true;
+	assert_int_equal(list(4, e), 2);
+	/* How many there are, whatever there is room for. */
+	assert_int_equal(list(1, e), 2);
+	assert_int_equal(list(0, e), 2);
+	a.capacity = ~0u;
+	assert_ok(vmm_device_ioctl(VMM_LIST, &a));
+	assert_int_equal(a.count, 2);
+	fake.admin = false;
+	fake.uid = 1000;
+	vmm_machine_put(m);
+	assert_int_equal(list(4, e), 1);
+}
+
+static void a_list_that_cannot_be_stored_is_efault(void **state)
+{
+	struct device *d = *state;
+	struct vmm_list a = { .entries = 0x1000, .capacity = 4 };
+
+	assert_ok(vmm_device_ioctl(VMM_LIST, &a));	/* of none */
+	machine_make(d);
+	assert_int_equal(vmm_device_ioctl(VMM_LIST, &a), EFAULT);
+	a.capacity = 0;
+	assert_ok(vmm_device_ioctl(VMM_LIST, &a));
+	assert_int_equal(a.count, 1);
+}
+
 /* ---- machines and vCPUs ---- */
 
 static void a_vcpu_holds_its_machine(void **state)
@@ -610,6 +715,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST_BARE(on_for_the_first_machine_and_off_after_the_last),
+		TEST_BARE(a_processor_that_is_on_is_not_turned_on_again),
 		TEST_BARE(all_processors_or_none),
 		TEST_BARE(a_processor_that_is_off_line_is_left_out),
 		TEST_BARE(hotplug_follows_the_machines),
@@ -630,6 +736,9 @@ int main(void)
 		cmocka_unit_test(without_xsave_it_says_why),
 		cmocka_unit_test(the_first_vendor_that_can_is_taken),
 		cmocka_unit_test(amx_is_left_out),
+		cmocka_unit_test(what_is_odd_about_a_processor_is_borne),
+		TEST_BARE(the_list_tells_of_the_callers_machines),
+		TEST_BARE(a_list_that_cannot_be_stored_is_efault),
 		TEST_BARE(a_vcpu_holds_its_machine),
 		TEST_BARE(an_index_is_free_again_after_its_vcpu),
 		TEST_BARE(there_are_so_many_machines_of_a_user),

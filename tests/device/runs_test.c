@@ -570,6 +570,45 @@ static void branches_of_one_user_guide_no_other(void **state)
 	vmm_vcpu_destroy(other);
 }
 
+/* ---- a vendor whose control structures live in a processor ---- */
+
+static int setup_leaves(void **state)
+{
+	struct device *d = device_start();
+
+	vmm_hw_fini();
+	fake_vendor.cpu_inits = fake_vendor.cpu_finis = 0;
+	assert_ok(vmm_hw_init((const struct vmm_vendor *const[]){
+	    &fake_vendor_that_leaves }, 1));
+	machine_make(d);
+	*state = d;
+	return 0;
+}
+
+static void a_vcpu_leaves_a_processor_for_another(void **state)
+{
+	struct device *d = *state;
+	uint32_t i;
+
+	shut_down(d);
+	shut_down(d);
+	assert_int_equal(fake_vendor.leaves, 0);
+	for (i = 1; i < 6; i++) {
+		fake_migrate(i % 3);
+		fake_cause(VMM_CAUSE_NMI);
+		shut_down(d);
+		assert_int_equal(fake_vendor.leaves, i);
+	}
+	/* While other threads run, in the middle of a run. */
+	fake_migrate(0);
+	fake.on_resched = move_away;
+	fake_cause(VMM_CAUSE_NMI);
+	shut_down(d);
+	fake.on_resched = NULL;
+	fake_migrate(0);
+	assert_null(fake_vendor.begun);
+}
+
 /* ---- debug registers ---- */
 
 static void look_at_dr(struct vmm_regs *regs, struct vmm_state *s)
@@ -832,6 +871,9 @@ int main(void)
 		TEST(vcpus_that_take_turns_load_each_time),
 		TEST(a_new_vcpu_is_not_taken_for_an_old_one),
 		TEST(branches_of_one_user_guide_no_other),
+		cmocka_unit_test_setup_teardown(
+		    a_vcpu_leaves_a_processor_for_another, setup_leaves,
+		    device_teardown),
 		TEST(debug_registers_are_the_guests_and_then_the_hosts),
 		TEST(who_watches_nothing_stores_nothing),
 		TEST(tsc_aux_is_the_machines),

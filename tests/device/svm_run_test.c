@@ -344,6 +344,31 @@ static void a_debug_exception_leaves_nothing_for_the_next(void **state)
 	unload(d);
 }
 
+/* Also when something else changes before the next entry. */
+static void a_debug_exception_is_not_hidden_by_another_change(void **state)
+{
+	struct device *d = load_on(SVM_CPUID_CLEAN);
+	uint32_t i;
+
+	(void)state;
+	leave_once(d);
+	for (i = 0; i < 3; i++) {
+		d->page->dr7 = 0x401;
+		d->page->commit |= VMM_SET_DEBUG;
+		leave_once(d);
+		fake_exit_code(SVM_EXIT_EXCEPTION + VMM_X86_DB, 0, 0, 0);
+		fake_script.step[fake_script.n - 1].dr6 = 0xffff0ff1;
+		RUN_TO(d, VMM_EXIT_EXCEPTION);
+		d->page->commit = i == 0 ? VMM_SET_SPACE : i == 1 ?
+		    VMM_SET_FLUSH : VMM_SET_SPACE | VMM_SET_KEEP;
+		d->page->cr3 = ROOT_GPA + i * PAGE;
+		leave_once(d);
+		assert_int_equal(fake_vmrun.last_clean & SVM_CLEAN_DRX, 0);
+		leave_once(d);
+	}
+	unload(d);
+}
+
 static void a_raw_write_is_seen_by_the_processor(void **state)
 {
 	struct device *d = load_on(SVM_CPUID_CLEAN);
@@ -542,6 +567,8 @@ int main(void)
 		cmocka_unit_test(clean_bits_are_those_of_what_has_not_changed),
 		cmocka_unit_test(without_the_capability_nothing_is_clean),
 		cmocka_unit_test(a_debug_exception_leaves_nothing_for_the_next),
+		cmocka_unit_test(
+		    a_debug_exception_is_not_hidden_by_another_change),
 		cmocka_unit_test(a_raw_write_is_seen_by_the_processor),
 		cmocka_unit_test(a_refused_entry_has_flushed_nothing),
 		cmocka_unit_test(bases_and_stack_are_the_guests),

@@ -90,11 +90,14 @@ struct fake_vendor {
 	uint64_t caps;
 	const struct x86_npt_format *format;
 	uint32_t cpu_inits, cpu_finis, vcpu_inits, vcpu_finis;
+	/* Of the one that leaves: processor number + 1, by index. */
+	uint32_t where[8], leaves;
+	struct vmm_vcpu *begun;
 	/* Called at each entry, before the first step. */
 	void (*on_run)(struct vmm_vcpu *v);
 };
 extern struct fake_vendor fake_vendor;
-extern const struct vmm_vendor fake_vendor_table;
+extern const struct vmm_vendor fake_vendor_table, fake_vendor_that_leaves;
 void fake_vendor_reset(void);
 
 /* ---- VMRUN ---- */

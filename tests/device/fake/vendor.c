@@ -256,19 +256,66 @@ static const char *raw_name(uint32_t index)
 	return index < 3 ? names[index] : NULL;
 }
 
-const struct vmm_vendor fake_vendor_table = {
-	.name = "fake",
-	.probe = probe,
-	.cpu_on = cpu_on,
-	.cpu_check = cpu_check,
-	.cpu_off = cpu_off,
-	.cpu_init = cpu_init,
-	.cpu_fini = cpu_fini,
-	.vcpu_init = vcpu_init,
-	.vcpu_fini = vcpu_fini,
-	.run = run,
-	.raw_read = raw_read,
-	.raw_write = raw_write,
-	.raw_count = 3,
-	.raw_name = raw_name,
+#define COMMON \
+	.name = "fake", \
+	.probe = probe, \
+	.cpu_on = cpu_on, \
+	.cpu_check = cpu_check, \
+	.cpu_off = cpu_off, \
+	.cpu_init = cpu_init, \
+	.cpu_fini = cpu_fini, \
+	.vcpu_init = vcpu_init, \
+	.vcpu_fini = vcpu_fini, \
+	.raw_read = raw_read, \
+	.raw_write = raw_write, \
+	.raw_count = 3, \
+	.raw_name = raw_name
+
+const struct vmm_vendor fake_vendor_table = { COMMON, .run = run };
+
+/* ---- a vendor whose vCPUs have to leave a processor ---- */
+
+static void vcpu_leave(struct vmm_vcpu *v)
+{
+	fake_may_sleep("vcpu_leave");
+	if (v->last_cpu >= fake.cpus || v->last_cpu == fake.cur->cpu)
+		fake_bug("a vCPU leaves processor %u on %u", v->last_cpu,
+		    fake.cur->cpu);
+	if (fake_vendor.where[v->index] != v->last_cpu + 1)
+		fake_bug("a vCPU leaves where it was not");
+	fake_vendor.where[v->index] = 0;
+	fake_vendor.leaves++;
+}
+
+static void begin(struct vmm_vcpu *v, struct vmm_cpu *c)
+{
+	fake_irqs_off("begin");
+	if (fake_vendor.begun != NULL)
+		fake_bug("begin is called twice");
+	if (fake_vendor.where[v->index] != 0 &&
+	    fake_vendor.where[v->index] != c->number + 1)
+		fake_bug("a vCPU comes without having left");
+	fake_vendor.where[v->index] = c->number + 1;
+	fake_vendor.begun = v;
+}
+
+static void end(struct vmm_vcpu *v, struct vmm_cpu *c)
+{
+	fake_irqs_off("end");
+	if (fake_vendor.begun != v || c->number != fake.cur->cpu)
+		fake_bug("end of what has not begun");
+	fake_vendor.begun = NULL;
+}
+
+static void run_begun(struct vmm_vcpu *v, struct vmm_cpu *c,
+    struct vmm_cause *cause)
+{
+	if (fake_vendor.begun != v)
+		fake_bug("run of what has not begun");
+	run(v, c, cause);
+}
+
+const struct vmm_vendor fake_vendor_that_leaves = {
+	COMMON, .run = run_begun, .vcpu_leave = vcpu_leave, .begin = begin,
+	.end = end,
 };
