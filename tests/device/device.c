@@ -3,6 +3,7 @@
 #include "device.h"
 
 #include "svm_impl.h"
+#include "vmx_cpu.h"
 
 uint64_t next_random(uint64_t *seed, uint64_t below)
 {
@@ -27,6 +28,7 @@ int run_group(const char *name, const struct CMUnitTest *tests, size_t n)
 
 static const struct vmm_vendor *const fake_vendors[] = { &fake_vendor_table };
 static const struct vmm_vendor *const svm_vendors[] = { &vmm_svm };
+static const struct vmm_vendor *const vmx_vendors[] = { &vmm_vmx };
 
 static struct device device;
 
@@ -57,6 +59,14 @@ struct device *device_start_svm(void)
 	return &device;
 }
 
+struct device *device_start_vmx(void)
+{
+	start();
+	fake_hw_intel();
+	assert_ok(vmm_hw_init(vmx_vendors, 1));
+	return &device;
+}
+
 int device_setup(void **state)
 {
 	*state = device_start();
@@ -67,6 +77,13 @@ int device_setup(void **state)
 int device_setup_svm(void **state)
 {
 	*state = device_start_svm();
+	machine_make(&device);
+	return 0;
+}
+
+int device_setup_vmx(void **state)
+{
+	*state = device_start_vmx();
 	machine_make(&device);
 	return 0;
 }
@@ -99,6 +116,7 @@ void device_end(void)
 	for (i = 0; i < FAKE_CPUS; i++)
 		assert_false(fake_vendor.on[i]);
 	vmm_hw_fini();
+	fake_vmx_check_host();
 	fake_check_idle();
 	assert_int_equal(fake_vendor.cpu_inits, fake_vendor.cpu_finis);
 	assert_int_equal(fake_vendor.vcpu_inits, fake_vendor.vcpu_finis);

@@ -61,9 +61,11 @@ void fail_by_bug(const char *what);
 /* A device that is loaded; bare: no machine yet. */
 struct device *device_start(void);
 struct device *device_start_svm(void);
+struct device *device_start_vmx(void);
 void device_end(void);
 int device_setup(void **state);
 int device_setup_svm(void **state);
+int device_setup_vmx(void **state);
 int device_setup_bare(void **state);
 int device_teardown(void **state);
 #define TEST(f)	cmocka_unit_test_setup_teardown(f, device_setup, \
@@ -71,6 +73,7 @@ int device_teardown(void **state);
 #define TEST_BARE(f) cmocka_unit_test_setup_teardown(f, device_setup_bare, \
 	device_teardown)
 #define TEST_SVM(f) { "svm_" #f, f, device_setup_svm, device_teardown, NULL }
+#define TEST_VMX(f) { "vmx_" #f, f, device_setup_vmx, device_teardown, NULL }
 
 void machine_make(struct device *d);
 void machine_end(struct device *d);

@@ -534,6 +534,17 @@ static void a_machine_is_as_its_model_on_a_rich_svm(void **state)
 	on_svm(true, 17);
 }
 
+static void a_machine_is_as_its_model_on_vmx(void **state)
+{
+	void *s;
+
+	(void)state;
+	fake_reset();
+	assert_ok(device_setup_vmx(&s));
+	play(s, 18, STEPS);
+	device_end();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -542,6 +553,7 @@ int main(void)
 		cmocka_unit_test(a_machine_is_as_its_model_without_dirty_bits),
 		cmocka_unit_test(a_machine_is_as_its_model_on_a_plain_svm),
 		cmocka_unit_test(a_machine_is_as_its_model_on_a_rich_svm),
+		cmocka_unit_test(a_machine_is_as_its_model_on_vmx),
 	};
 
 	return RUN(tests);

@@ -18,6 +18,8 @@ struct table {
 	bool valid, stale;
 	uint64_t tag, pa;
 };
+uint64_t guest_table_mask = ~0ull;
+
 static struct {
 	struct entry entry[ENTRIES];
 	struct table table[TABLES];
@@ -66,6 +68,7 @@ void guest_reset(void)
 	fake_on_page_free = page_gone;
 	fake_on_frame_gone = frame_gone;
 	fake_on_off = all_gone;
+	guest_table_mask = ~0ull;
 }
 
 void guest_flush_all(uint32_t cpu)
@@ -73,18 +76,28 @@ void guest_flush_all(uint32_t cpu)
 	memset(&tlb[cpu], 0, sizeof(tlb[cpu]));
 }
 
-void guest_flush_tag(uint32_t cpu, uint64_t tag)
+void guest_flush_tags(uint32_t cpu, uint64_t mask, uint64_t tag)
 {
 	uint32_t i;
 
 	for (i = 0; i < ENTRIES; i++) {
-		if (tlb[cpu].entry[i].tag == tag)
+		if ((tlb[cpu].entry[i].tag & mask) == tag)
 			tlb[cpu].entry[i].valid = false;
 	}
 	for (i = 0; i < TABLES; i++) {
-		if (tlb[cpu].table[i].tag == tag)
+		if ((tlb[cpu].table[i].tag & mask) == tag)
 			tlb[cpu].table[i].valid = false;
 	}
+}
+
+void guest_flush_tag(uint32_t cpu, uint64_t tag)
+{
+	guest_flush_tags(cpu, ~0ull, tag);
+}
+
+void guest_flush_translations(uint32_t cpu)
+{
+	memset(tlb[cpu].entry, 0, sizeof(tlb[cpu].entry));
 }
 
 void guest_check(uint32_t cpu, uint64_t tag)
@@ -102,7 +115,8 @@ void guest_check(uint32_t cpu, uint64_t tag)
 	for (i = 0; i < TABLES; i++) {
 		const struct table *t = &tlb[cpu].table[i];
 
-		if (t->valid && t->stale && t->tag == tag)
+		if (t->valid && t->stale &&
+		    t->tag == (tag & guest_table_mask))
 			fake_bug("processor %u knows a nested table that has "
 			    "been freed", cpu);
 	}
@@ -113,6 +127,7 @@ static void remember_table(uint32_t cpu, uint64_t tag, uint64_t pa)
 	struct table *t;
 	uint32_t i;
 
+	tag &= guest_table_mask;
 	for (i = 0; i < TABLES; i++) {
 		t = &tlb[cpu].table[i];
 		if (t->valid && t->tag == tag && t->pa == pa)

@@ -39,6 +39,11 @@ enum guest_outcome guest_access(uint32_t cpu, const struct guest_access *a,
     struct guest_fault *out);
 void guest_flush_all(uint32_t cpu);
 void guest_flush_tag(uint32_t cpu, uint64_t tag);
+/* All whose tag has that in the bits of mask; all but nested tables. */
+void guest_flush_tags(uint32_t cpu, uint64_t mask, uint64_t tag);
+void guest_flush_translations(uint32_t cpu);
+/* What of a tag nested tables are remembered by; all of it at first. */
+extern uint64_t guest_table_mask;
 /* Going on with that tag: nothing old may be there. */
 void guest_check(uint32_t cpu, uint64_t tag);
 

@@ -497,6 +497,25 @@ int os_cpu_each(int (*fn)(uint32_t cpu, void *arg), void *arg)
 	return error;
 }
 
+void os_cpu_call(uint32_t cpu, void (*fn)(void *arg), void *arg)
+{
+	const uint32_t self = fake.cur->cpu;
+
+	if (fake.cur->off != 0 || fake.cur->in_interrupt)
+		fake_bug("os_cpu_call with interrupts off");
+	if (cpu >= fake.cpus || !fake.online[cpu])
+		return;
+	/* It is done when the guest has left; here before the rest of its
+	 * exit. */
+	if (fake_guest_on(cpu))
+		fake.pending[cpu] = true;
+	fake.cur->cpu = cpu;
+	fake.cur->off++;
+	fn(arg);
+	fake.cur->off--;
+	fake.cur->cpu = self;
+}
+
 static void interrupt(uint32_t cpu)
 {
 	if (cpu >= fake.cpus) {

@@ -127,5 +127,8 @@ bool os_signal(void);
 int os_resched(void);
 bool os_debug_in_use(void);
 void os_ibpb(void);
+void os_vmxe(bool on);
+void os_tss_limited(void);
+void os_load_user_gs(uint16_t selector);
 
 #endif

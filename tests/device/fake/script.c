@@ -2,6 +2,7 @@
 /* script.c - see script.h. */
 #include "script.h"
 #include "cpu.h"
+#include "vmx_cpu.h"
 #include "x86.h"
 
 struct fake_script fake_script;
@@ -12,6 +13,7 @@ void fake_script_reset(void)
 	guest_reset();
 	fake_vendor_reset();
 	fake_vmrun_reset();
+	fake_vmx_reset();
 }
 
 struct fake_step *fake_step(enum fake_step_kind kind)

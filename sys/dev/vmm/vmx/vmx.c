@@ -520,48 +520,74 @@ static void vmx_run(struct vmm_vcpu *v, struct vmm_cpu *c,
 
 /* ---- what the owner may see ---- */
 
-/* The current one of this processor, interrupts off.  EIO: it is not on. */
-static int visit(struct vmm_vcpu *v)
-{
-	struct vmm_cpu *c;
+/* One access to a field, on the processor that has the control structure; or
+ * on another, when none has. */
+struct access {
+	struct vmm_vcpu *v;
+	uint32_t cpu;
+	uint32_t field;
+	bool write;
+	uint64_t value;
+	int error;
+};
 
-	vmx_vcpu_leave(v);
-	v->last_cpu = VMM_NO_CPU;
-	v->pending |= VMM_LOAD_CPU;
-	c = &vmm_hw.cpus[os_guest_begin()];
+static void access_there(void *arg)
+{
+	struct access *a = arg;
+	struct vmm_vcpu *v = a->v;
+	struct vmm_cpu *c = &vmm_hw.cpus[a->cpu];
+
 	if (!OS_READ(c->on))
-		return EIO;
-	make_current(v, c);
-	v->last_cpu = c->number;
-	return 0;
+		return;
+	if (c->vmx.owner != v)
+		make_current(v, c);
+	v->last_cpu = a->cpu;
+	v->pending |= VMM_LOAD_CPU;
+	a->error = 0;
+	if (!a->write)
+		a->value = cpu_vmread(a->field);
+	else if (!cpu_vmwrite(a->field, a->value))
+		a->error = EPERM;
+}
+
+/* EIO: no processor is on any more. */
+static int access_field(struct access *a)
+{
+	const uint32_t n = os_cpu_max();
+
+	a->error = EIO;
+	a->cpu = a->v->last_cpu;
+	if (a->cpu == VMM_NO_CPU)
+		a->cpu = 0;
+	else
+		os_cpu_call(a->cpu, access_there, a);
+	/* One that has been switched off has let go of it. */
+	for (; a->error == EIO && a->cpu < n; a->cpu++)
+		os_cpu_call(a->cpu, access_there, a);
+	return a->error;
 }
 
 static int vmx_raw_read(struct vmm_vcpu *v, uint32_t field, uint32_t width,
     uint64_t *value)
 {
+	struct access a = { .v = v, .field = field };
 	int error = vmx_raw_check(field, width, false);
 
-	if (error != 0)
-		return error;
-	error = visit(v);
 	if (error == 0)
-		*value = cpu_vmread(field);
-	os_guest_end();
+		error = access_field(&a);
+	if (error == 0)
+		*value = a.value;
 	return error;
 }
 
 static int vmx_raw_write(struct vmm_vcpu *v, uint32_t field, uint32_t width,
     uint64_t value)
 {
+	struct access a = { .v = v, .field = field, .write = true,
+		.value = value };
 	int error = vmx_raw_check(field, width, true);
 
-	if (error != 0)
-		return error;
-	error = visit(v);
-	if (error == 0 && !cpu_vmwrite(field, value))
-		error = EPERM;
-	os_guest_end();
-	return error;
+	return error != 0 ? error : access_field(&a);
 }
 
 static const char *vmx_raw_name(uint32_t index)
