@@ -219,6 +219,22 @@ static void code_that_changes_places_is_read_anew(void **state)
 	RUN_TO(d, VMM_EXIT_SYSCALL);
 }
 
+/* The host moves its page, and then it is other code. */
+static void code_whose_page_has_moved_is_read_anew(void **state)
+{
+	struct device *d = *state;
+
+	CODE_SET(0x0f, 0x05);
+	guest_syscall(d);
+	RUN_TO(d, VMM_EXIT_SYSCALL);
+	fake_move(MEMORY + CODE_GPA);
+	CODE_SET(0x0f, 0x0b);
+	d->page->regs.rip = CODE;
+	guest_syscall(d);
+	RUN_TO(d, VMM_EXIT_EXCEPTION);
+	assert_int_equal(d->exit->vector, VMM_X86_UD);
+}
+
 /* ---- INT n, INT3, ICEBP ---- */
 
 static void int_n_is_told(void **state)
@@ -933,6 +949,7 @@ int main(void)
 		BOTH(syscall_whose_page_is_gone_is_done_again),
 		BOTH(syscall_whose_page_goes_meanwhile_is_told),
 		BOTH(code_that_changes_places_is_read_anew),
+		BOTH(code_whose_page_has_moved_is_read_anew),
 		BOTH(int_n_is_told),
 		BOTH(int_n_by_the_empty_idt_is_told),
 		BOTH(gp_of_an_external_event_is_no_int_n),

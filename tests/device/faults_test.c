@@ -865,6 +865,69 @@ static void a_region_that_goes_while_pages_are_taken_hides_no_other(
 	vmm_machine_invalidate_end(d->m, FAKE_GIANT, FAKE_GIANT + FAKE_GIB);
 }
 
+/* While memory is unmapped, a guest comes for it: it is not there any more, or
+ * it is gone when that is done. */
+static void touch_now(void *cookie)
+{
+	const uint32_t at = fake_script.at;
+
+	(void)cookie;
+	fake_touch(PAGE_GPA, W, NULL, 1);
+	fake.signal = false;
+	assert_ok(vmm_vcpu_run(dev->v));
+	fake.signal = false;
+	fake_script.n = fake_script.at = at;
+}
+
+static void touch_at_unlock(const char *name)
+{
+	if (strstr(name, "nested_lock") == NULL || unlocks == 0)
+		return;
+	if (--unlocks == 0) {
+		fake.on_unlock = NULL;
+		fake_as(1, touch_now, NULL);
+	}
+}
+
+static void memory_that_is_unmapped_is_not_there_again(void **state)
+{
+	struct device *d = *state;
+	uint32_t n;
+
+	dev = d;
+	for (n = 1; n < 12; n++) {
+		guest_put(d, PAGE_GPA, n);
+		unlocks = n;
+		fake.on_unlock = touch_at_unlock;
+		assert_ok(memory_unmap(d->m, PAGE_GPA, PAGE));
+		fake.on_unlock = NULL;
+		assert_int_equal(d->m->npt.leaves, 0);
+		no_memory(d, PAGE_GPA, R, ENOENT);
+		assert_ok(memory_map(d->m, PAGE_GPA, PAGE, PAGE_AT, RW));
+		if (unlocks != 0)
+			break;
+	}
+	assert_true(n >= 4);
+}
+
+static void tables_of_memory_that_is_unmapped_are_freed(void **state)
+{
+	struct device *d = *state;
+	uint64_t before, i;
+
+	guest_put(d, 0, 1);
+	before = vmm_live.pages;
+	for (i = 1; i <= 5; i++) {
+		assert_ok(memory_map(d->m, i << 32, PAGE, MEMORY, RW));
+		guest_put(d, i << 32, 1);
+	}
+	assert_true(vmm_live.pages >= before + 10);
+	for (i = 1; i <= 5; i++)
+		assert_ok(memory_unmap(d->m, i << 32, PAGE));
+	/* But for those that a fault has ready. */
+	assert_true(vmm_live.pages <= before + 3);
+}
+
 /* ---- without a dirty bit ---- */
 
 static int setup_plain(void **state)
@@ -961,6 +1024,8 @@ int main(void)
 		TEST(two_vcpus_fault_on_one_page),
 		TEST(a_table_is_replaced_under_another_vcpu),
 		TEST(a_region_that_goes_while_pages_are_taken_hides_no_other),
+		TEST(memory_that_is_unmapped_is_not_there_again),
+		TEST(tables_of_memory_that_is_unmapped_are_freed),
 		TEST_PLAIN(without_dirty_bits_a_write_is_a_fault_of_its_own),
 		TEST_PLAIN(without_dirty_bits_a_fetch_takes_no_right_to_write),
 	};

@@ -466,6 +466,26 @@ static void what_the_guest_changes_is_told(void **state)
 	unload(d);
 }
 
+static void set_shadow(struct vmm_regs *regs, struct vmm_state *s)
+{
+	(void)regs;
+	(void)s;
+	fake_vmrun.vmcb->interrupt_shadow = 1;
+}
+
+/* MOV SS before an exit holds off nothing of the next entry. */
+static void an_exit_ends_the_shadow_of_mov_ss(void **state)
+{
+	struct device *d = load_on(0);
+
+	(void)state;
+	fake_change(set_shadow);
+	leave_once(d);
+	leave_once(d);
+	assert_int_equal(fake_vmrun.last_shadow, 0);
+	unload(d);
+}
+
 static void load_ds(struct vmm_regs *regs, struct vmm_state *s)
 {
 	(void)regs;
@@ -573,6 +593,7 @@ int main(void)
 		cmocka_unit_test(a_refused_entry_has_flushed_nothing),
 		cmocka_unit_test(bases_and_stack_are_the_guests),
 		cmocka_unit_test(what_the_guest_changes_is_told),
+		cmocka_unit_test(an_exit_ends_the_shadow_of_mov_ss),
 		cmocka_unit_test(selectors_are_not_seen_by_the_next_space),
 		cmocka_unit_test(a_host_with_five_levels_has_one_table_more),
 		cmocka_unit_test(interrupts_of_the_host_end_the_guest),

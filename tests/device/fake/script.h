@@ -110,6 +110,7 @@ struct fake_vmrun {
 	struct svm_vmcb *vmcb;		/* of the last one */
 	uint32_t last_clean, last_tlb_control, last_asid;
 	uint32_t max_asid;		/* of any so far */
+	uint64_t last_shadow;		/* of interrupts */
 };
 extern struct fake_vmrun fake_vmrun;
 void fake_vmrun_reset(void);

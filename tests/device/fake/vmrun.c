@@ -253,6 +253,7 @@ void svm_enter(uint64_t vmcb_pa, uint64_t host_pa, struct vmm_regs *regs)
 	fake_vmrun.last_clean = b->clean;
 	fake_vmrun.last_tlb_control = b->tlb_control;
 	fake_vmrun.last_asid = b->asid;
+	fake_vmrun.last_shadow = b->interrupt_shadow;
 	if (b->asid > fake_vmrun.max_asid)
 		fake_vmrun.max_asid = b->asid;
 	check_safe(b);
