@@ -10,6 +10,7 @@
 #include <linux/mmu_notifier.h>
 #include <linux/pgtable.h>
 #include <linux/pid.h>
+#include <linux/signal.h>
 #include <linux/slab.h>
 
 static struct os_owner *owner_of(struct mmu_notifier *n)
@@ -66,6 +67,23 @@ static const struct mmu_notifier_ops ops = {
 	.release = release,
 };
 
+/*
+ * Without a look at signals: it fails for any, and would for ever where they
+ * come faster than a machine is made.
+ */
+static int watch(struct os_owner *o)
+{
+	sigset_t all, old;
+	int error;
+
+	sigfillset(&all);
+	sigdelset(&all, SIGKILL);
+	sigprocmask(SIG_SETMASK, &all, &old);
+	error = mmu_notifier_register(&o->notifier, o->mm);
+	sigprocmask(SIG_SETMASK, &old, NULL);
+	return error;
+}
+
 int os_owner_get(struct vmm_machine *m, struct os_owner **out)
 {
 	struct os_owner *o;
@@ -81,7 +99,7 @@ int os_owner_get(struct vmm_machine *m, struct os_owner **out)
 	o->machine = m;
 	o->pid = get_pid(task_tgid(current));
 	/* Holds the mm's struct. */
-	error = mmu_notifier_register(&o->notifier, o->mm);
+	error = watch(o);
 	if (error != 0) {
 		put_pid(o->pid);
 		kfree(o);
