@@ -19,8 +19,9 @@ dtc fdtoverlay:
 
 %.o: %.c
 	$(CC) $(CFLAGS) -c -o $@ $<
-dtc-parser.tab.c dtc-parser.tab.h: dtc-parser.y
+# Where these are not, what is made of them is there.
+dtc-parser.tab.c dtc-parser.tab.h: $(wildcard dtc-parser.y)
 	bison -o dtc-parser.tab.c -d $<
-dtc-lexer.lex.c: dtc-lexer.l dtc-parser.tab.h
+dtc-lexer.lex.c: $(wildcard dtc-lexer.l)
 	flex -o $@ $<
 $(objs): dtc-parser.tab.h

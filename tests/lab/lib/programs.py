@@ -10,6 +10,7 @@ import subprocess
 
 import cache
 import module
+import vkernel
 
 FAULTS = os.path.join(cache.HERE, 'emulators.list')
 LIST = os.path.join(cache.HERE, 'programs.list')
@@ -23,6 +24,8 @@ class Program:
         self.path = path                    # below tests/ of the build tree
         self.backends = backends.split(',')
         self.traces = 'traces' in flags
+        self.slow = 'slow' in flags
+        self.vkernel = path.startswith('vkernel/')
 
     def name(self, backend):
         return self.path.replace('%b', backend)
@@ -122,6 +125,8 @@ class Plan:
         if options.swap:
             self.lines.append(f'swap {options.swap}')
         self.backends = options.backend.split(',') if options.backend else []
+        if options.vkernel:
+            vkernel.add(root)
         if options.command:
             self.one(options.command)
         else:
@@ -174,12 +179,30 @@ class Plan:
                     self.listed(tree, program, backend)
         self.lines.append('backend none')
 
+    def skip(self, name, reason):
+        self.lines.append(f'begin {shlex.quote(name)}; echo "1..0 # SKIP "'
+                          f'{shlex.quote(reason)}; status 0')
+
+    def in_vkernel(self, name):
+        """A test of the vkernel, which is a script."""
+        try:
+            vkernel.add(self.root)
+        except cache.Missing as e:
+            self.skip(name, str(e))
+            return
+        script = f'{vkernel.FOLDER}/{os.path.basename(name)}'
+        self.command(name, ['/bin/sh', script])
+
     def listed(self, tree, program, backend):
         name = program.name(backend)
         reason = self.faults.reason(name, '!')
+        if program.slow and self.options.bochs and not self.options.only:
+            reason = 'too slow here, if not asked for with --only'
         if reason is not None:
-            self.lines.append(f'begin {shlex.quote(name)}; echo "1..0 # SKIP "'
-                              f'{shlex.quote(reason)}; status 0')
+            self.skip(name, reason)
+            return
+        if program.vkernel:
+            self.in_vkernel(name)
             return
         source = os.path.join(tree, 'tests', name)
         if not os.path.exists(source):
