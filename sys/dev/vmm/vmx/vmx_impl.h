@@ -125,4 +125,24 @@ uint32_t vmx_enter(struct vmm_regs *regs, bool launched, uint64_t *host_rsp);
 /* HOST_RIP. */
 uint64_t vmx_exit_address(void);
 
+/* ---- processor.c: of the vendor table, and what vmx.c needs of it ---- */
+
+/* What the processors are: [I] since probe. */
+struct vmx_facts {
+	struct vmx_words words;
+	struct vmx_controls controls;
+	bool has_debugctl;
+	bool usual;	/* so is CR4.FSGSBASE */
+};
+extern struct vmx_facts vmx_facts;
+
+int vmx_probe(struct vmm_hw *hw, const char **why);
+int vmx_cpu_init(struct vmm_cpu *c);
+void vmx_cpu_fini(struct vmm_cpu *c);
+int vmx_cpu_check(struct vmm_cpu *c, const char **why);
+int vmx_cpu_on(struct vmm_cpu *c, const char **why);
+void vmx_cpu_off(struct vmm_cpu *c);
+/* On c; its current control structure is whole in memory then. */
+void vmx_clear_current(struct vmm_cpu *c);
+
 #endif

@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * processor.c - Intel processors as such: what they can do, and switching VMX
+ * on and off.  What runs there is vmx.c's.
+ */
+#include "vmx_impl.h"
+#include "../core/vmm.h"
+#include "../x86/x86.h"
+#include "cpu.h"
+#include "vmx_cpu.h"
+
+struct vmx_facts vmx_facts;
+
+/* ---- what it is ---- */
+
+static void read_words(struct vmx_words *w)
+{
+	uint32_t r[4], plus;
+
+	memset(w, 0, sizeof(*w));
+	cpu_cpuid(0, 0, r);
+	w->amd = r[1] == VMX_CPUID0_EBX_AMD || r[1] == VMX_CPUID0_EBX_HYGON;
+	cpu_cpuid(1, 0, r);
+	w->cpuid1_ecx = r[2];
+	if ((r[2] & VMX_CPUID1_ECX) == 0)
+		return;
+	cpu_cpuid(0x80000008u, 0, r);
+	w->sizes_eax = r[0];
+	(void)os_rdmsr_safe(VMX_MSR_FEATURE_CONTROL, &w->feature_control);
+	if (!os_rdmsr_safe(VMX_MSR_BASIC, &w->basic))
+		return;
+	/* A.2: 12 above the others. */
+	plus = (w->basic & VMX_BASIC_TRUE) != 0 ?
+	    VMX_MSR_TRUE_PIN - VMX_MSR_PIN : 0;
+	w->pin = cpu_rdmsr(VMX_MSR_PIN + plus);
+	w->proc = cpu_rdmsr(VMX_MSR_PROC + plus);
+	w->exit = cpu_rdmsr(VMX_MSR_EXIT + plus);
+	w->entry = cpu_rdmsr(VMX_MSR_ENTRY + plus);
+	w->misc = cpu_rdmsr(VMX_MSR_MISC);
+	w->cr0_fixed0 = cpu_rdmsr(VMX_MSR_CR0_FIXED0);
+	w->cr0_fixed1 = cpu_rdmsr(VMX_MSR_CR0_FIXED1);
+	w->cr4_fixed0 = cpu_rdmsr(VMX_MSR_CR4_FIXED0);
+	w->cr4_fixed1 = cpu_rdmsr(VMX_MSR_CR4_FIXED1);
+	if ((w->proc >> 32 & VMX_PROC_SECONDARY) == 0)
+		return;
+	w->proc2 = cpu_rdmsr(VMX_MSR_PROC2);
+	if ((w->proc2 >> 32 & (VMX_PROC2_EPT | VMX_PROC2_VPID)) != 0)
+		w->ept_vpid = cpu_rdmsr(VMX_MSR_EPT_VPID);
+}
+
+static void set_fact(struct vmm_hw *hw, unsigned n, const char *name,
+    uint64_t value)
+{
+	size_t size = strlen(name);
+
+	memcpy(hw->facts[n].name, name, size + 1);
+	hw->facts[n].value = value;
+}
+
+static void set_facts(struct vmm_hw *hw, const struct vmx_words *w)
+{
+	set_fact(hw, 0, "vmx.basic", w->basic);
+	set_fact(hw, 1, "vmx.pin", w->pin);
+	set_fact(hw, 2, "vmx.proc", w->proc);
+	set_fact(hw, 3, "vmx.proc2", w->proc2);
+	set_fact(hw, 4, "vmx.exit", w->exit);
+	set_fact(hw, 5, "vmx.entry", w->entry);
+	set_fact(hw, 6, "vmx.misc", w->misc);
+	set_fact(hw, 7, "vmx.ept_vpid", w->ept_vpid);
+	set_fact(hw, 8, "vmx.feature_control", w->feature_control);
+	set_fact(hw, 9, "physical_bits", w->sizes_eax & 0xff);
+	set_fact(hw, 10, "gpa_bits", hw->gpa_bits);
+}
+
+int vmx_probe(struct vmm_hw *hw, const char **why)
+{
+	uint64_t ignored;
+	int error;
+
+	read_words(&vmx_facts.words);
+	error = vmx_usable(&vmx_facts.words, &vmx_facts.controls, &hw->caps, why);
+	if (error != 0)
+		return error;
+	if ((cpu_get_cr4() & VMM_X86_CR4_FSGSBASE) != 0)
+		hw->caps |= VMM_CAP_FSGSBASE;
+	vmx_facts.has_debugctl = os_rdmsr_safe(VMX_MSR_DEBUGCTL, &ignored);
+	vmx_facts.usual = vmx_facts.has_debugctl && (hw->caps & VMM_CAP_FSGSBASE) != 0;
+	hw->gpa_bits = vmx_gpa_bits(&vmx_facts.words);
+	hw->npt = (hw->caps & VMM_CAP_HW_DIRTY) != 0 ? &x86_npt_ept :
+						       &x86_npt_ept_plain;
+	hw->nasid = VMX_VPIDS;
+	set_facts(hw, &vmx_facts.words);
+	return 0;
+}
+
+/* ---- processors ---- */
+
+int vmx_cpu_init(struct vmm_cpu *c)
+{
+	const uint32_t revision =
+	    (uint32_t)(vmx_facts.words.basic & VMX_BASIC_REVISION);
+
+	c->vmx.host = os_zalloc(sizeof(*c->vmx.host));
+	if (c->vmx.host == NULL)
+		return ENOMEM;
+	c->vmx.vmxon = os_cpu_page_alloc(&c->vmx.vmxon_pa);
+	if (c->vmx.vmxon == NULL) {
+		os_free(c->vmx.host);
+		return ENOMEM;
+	}
+	memcpy(c->vmx.vmxon, &revision, sizeof(revision));
+	return 0;
+}
+
+void vmx_cpu_fini(struct vmm_cpu *c)
+{
+	os_cpu_page_free(c->vmx.vmxon);
+	os_free(c->vmx.host);
+}
+
+int vmx_cpu_check(struct vmm_cpu *c, const char **why)
+{
+	(void)c;
+	if ((cpu_get_cr4() & VMM_X86_CR4_VMXE) == 0)
+		return 0;
+	*why = "another hypervisor (kvm?) uses the processor's VMX: end its "
+	       "machines, or unload its module";
+	return EBUSY;
+}
+
+/* SDM vol. 3C 27.5.2: what exits load, and what they leave at its most. */
+static void read_host(struct vmx_host *h)
+{
+	h->cr0 = cpu_get_cr0();
+	h->efer = cpu_rdmsr(VMX_MSR_EFER);
+	h->cs = cpu_get_cs();
+	h->ss = cpu_get_ss();
+	h->tr = cpu_get_tr();
+	h->gs_base = cpu_rdmsr(VMX_MSR_GS_BASE);
+	cpu_get_gdtr(&h->gdtr);
+	cpu_get_idtr(&h->idtr);
+	h->tr_base = vmx_descriptor_base(
+	    (const uint8_t *)(uintptr_t)cpu_table_base(&h->gdtr) +
+	    (h->tr & ~7u));
+	h->sysenter_cs = cpu_rdmsr(VMX_MSR_SYSENTER_CS);
+	h->sysenter_esp = cpu_rdmsr(VMX_MSR_SYSENTER_ESP);
+	h->sysenter_eip = cpu_rdmsr(VMX_MSR_SYSENTER_EIP);
+	h->rip = vmx_exit_address();
+}
+
+/* What is in the TLB is somebody else's. */
+static void forget_translations(struct vmm_cpu *c)
+{
+	(void)cpu_invept(
+	    (vmx_facts.words.ept_vpid & VMX_EPT_INVEPT_ALL) != 0 ? VMX_INVEPT_ALL :
+							     VMX_INVEPT_ONE,
+	    0);
+	c->vmx.ept_machine = 0;
+	/* The first VPID given out drops those of all. */
+	c->vmx.generation++;
+	c->vmx.next_vpid = VMX_VPIDS;
+}
+
+int vmx_cpu_on(struct vmm_cpu *c, const char **why)
+{
+	int error = vmx_cpu_check(c, why);
+
+	if (error != 0)
+		return error;
+	os_vmxe(true);
+	if (!cpu_vmxon(c->vmx.vmxon_pa)) {
+		os_vmxe(false);
+		*why = "VMXON failed: another hypervisor uses the processor's "
+		       "VMX";
+		return EBUSY;
+	}
+	read_host(c->vmx.host);
+	c->vmx.owner = NULL;
+	forget_translations(c);
+	return 0;
+}
+
+/* On c; its current control structure is whole in memory then. */
+void vmx_clear_current(struct vmm_cpu *c)
+{
+	struct vmm_vcpu *v = c->vmx.owner;
+
+	if (v == NULL)
+		return;
+	(void)cpu_vmclear(v->vmx.vmcs_pa);
+	v->vmx.launched = false;
+	OS_RELEASE(c->vmx.owner, NULL);
+}
+
+void vmx_cpu_off(struct vmm_cpu *c)
+{
+	vmx_clear_current(c);
+	cpu_vmxoff();
+	os_vmxe(false);
+}
