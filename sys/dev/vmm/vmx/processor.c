@@ -78,13 +78,15 @@ int vmx_probe(struct vmm_hw *hw, const char **why)
 	int error;
 
 	read_words(&vmx_facts.words);
-	error = vmx_usable(&vmx_facts.words, &vmx_facts.controls, &hw->caps, why);
+	error = vmx_usable(&vmx_facts.words, &vmx_facts.controls, &hw->caps,
+	    why);
 	if (error != 0)
 		return error;
 	if ((cpu_get_cr4() & VMM_X86_CR4_FSGSBASE) != 0)
 		hw->caps |= VMM_CAP_FSGSBASE;
 	vmx_facts.has_debugctl = os_rdmsr_safe(VMX_MSR_DEBUGCTL, &ignored);
-	vmx_facts.usual = vmx_facts.has_debugctl && (hw->caps & VMM_CAP_FSGSBASE) != 0;
+	vmx_facts.usual = vmx_facts.has_debugctl &&
+	    (hw->caps & VMM_CAP_FSGSBASE) != 0;
 	hw->gpa_bits = vmx_gpa_bits(&vmx_facts.words);
 	hw->npt = (hw->caps & VMM_CAP_HW_DIRTY) != 0 ? &x86_npt_ept :
 						       &x86_npt_ept_plain;
@@ -151,10 +153,10 @@ static void read_host(struct vmx_host *h)
 /* What is in the TLB is somebody else's. */
 static void forget_translations(struct vmm_cpu *c)
 {
-	(void)cpu_invept(
-	    (vmx_facts.words.ept_vpid & VMX_EPT_INVEPT_ALL) != 0 ? VMX_INVEPT_ALL :
-							     VMX_INVEPT_ONE,
-	    0);
+	const bool all =
+	    (vmx_facts.words.ept_vpid & VMX_EPT_INVEPT_ALL) != 0;
+
+	(void)cpu_invept(all ? VMX_INVEPT_ALL : VMX_INVEPT_ONE, 0);
 	c->vmx.ept_machine = 0;
 	/* The first VPID given out drops those of all. */
 	c->vmx.generation++;
