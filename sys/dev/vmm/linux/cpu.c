@@ -9,14 +9,18 @@
 
 #include <linux/cpu.h>
 #include <linux/cpuhotplug.h>
+#include <linux/gfp.h>
 #include <linux/pm.h>
 #include <linux/pm_domain.h>
 #include <linux/reboot.h>
+#include <linux/sched/smt.h>
 #include <linux/smp.h>
 #include <trace/events/ipi.h>	/* smp_send_reschedule() has one */
 
+#include <asm/cache.h>
 #include <asm/mce.h>
 #include <asm/msr.h>
+#include <asm/processor.h>
 
 /* ---- calls ---- */
 
@@ -82,6 +86,69 @@ void os_cpus_interrupt(const struct os_cpuset *set)
 	preempt_disable();
 	smp_call_function_many(&set->mask, nothing, NULL, true);
 	preempt_enable();
+}
+
+/* ---- the processor's bugs ---- */
+
+/* As much as any first-level cache has; read instead of a flush where the
+ * processor has none. */
+#define L1D_ORDER	4
+static uint8_t *l1d_fill;
+static bool l1d_flush;
+
+void vmm_flush_l1d(void)
+{
+	size_t i;
+
+	if (!l1d_flush)
+		return;
+	if (static_cpu_has(X86_FEATURE_FLUSH_L1D)) {
+		native_wrmsrl(MSR_IA32_FLUSH_CMD, L1D_FLUSH);
+		return;
+	}
+	/* Translations first, or the walks would be in the way. */
+	for (i = 0; i < PAGE_SIZE << L1D_ORDER; i += PAGE_SIZE)
+		(void)READ_ONCE(l1d_fill[i]);
+	cpuid_eax(0);	/* waits for them */
+	for (i = 0; i < PAGE_SIZE << L1D_ORDER; i += L1_CACHE_BYTES)
+		(void)READ_ONCE(l1d_fill[i]);
+	rmb();
+}
+
+/* As the kernel's parameter l1tf has it. */
+static int l1tf_init(void)
+{
+	if (!boot_cpu_has_bug(X86_BUG_L1TF) ||
+	    l1tf_mitigation == L1TF_MITIGATION_OFF)
+		return 0;
+	if (!boot_cpu_has(X86_FEATURE_FLUSH_L1D)) {
+		l1d_fill = (void *)__get_free_pages(GFP_KERNEL | __GFP_ZERO,
+		    L1D_ORDER);
+		if (l1d_fill == NULL)
+			return -ENOMEM;
+	}
+	l1d_flush = true;
+	if (sched_smt_active())
+		pr_warn("vmm: this processor has L1TF and runs two threads on a core: a guest may read what the other one uses (see l1tf.html of the kernel)\n");
+	return 0;
+}
+
+static void l1tf_fini(void)
+{
+	free_pages((unsigned long)l1d_fill, L1D_ORDER);
+	l1d_fill = NULL;
+	l1d_flush = false;
+}
+
+/*
+ * A guest that runs code from a large page, changes it into small ones and
+ * does not flush stops the processor (iTLB multihit).  Nested leaves that are
+ * small make all its translations small.
+ */
+static void multihit_init(void)
+{
+	if (boot_cpu_has_bug(X86_BUG_ITLB_MULTIHIT) && !cpu_mitigations_off())
+		vmm_hw.caps &= ~(VMM_CAP_LARGE_2M | VMM_CAP_LARGE_1G);
 }
 
 /* ---- what comes out of a guest ---- */
@@ -207,13 +274,25 @@ int vmm_cpu_init(void)
 {
 	int error;
 
+	multihit_init();
+	error = l1tf_init();
+	if (error != 0)
+		return error;
 	hotplug = cpuhp_setup_state(CPUHP_AP_ONLINE_DYN, "vmm:online", online,
 	    offline);
-	if (hotplug < 0)
-		return hotplug;
+	if (hotplug < 0) {
+		error = hotplug;
+		goto fini_l1tf;
+	}
 	error = register_reboot_notifier(&reboot_notifier);
 	if (error != 0)
-		cpuhp_remove_state(hotplug);
+		goto remove_hotplug;
+	return 0;
+
+remove_hotplug:
+	cpuhp_remove_state(hotplug);
+fini_l1tf:
+	l1tf_fini();
 	return error;
 }
 
@@ -221,4 +300,5 @@ void vmm_cpu_fini(void)
 {
 	unregister_reboot_notifier(&reboot_notifier);
 	cpuhp_remove_state(hotplug);
+	l1tf_fini();
 }

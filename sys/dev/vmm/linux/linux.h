@@ -12,7 +12,8 @@
 /* files.c: of /dev/vmm. */
 extern const struct file_operations vmm_device_fops;
 
-/* cpu.c: hotplug and reboot. */
+/* cpu.c: what the processor's bugs want, hotplug, reboot.  Once the hardware
+ * is known. */
 int vmm_cpu_init(void);
 void vmm_cpu_fini(void);
 /* Suspend and resume are told to dev. */

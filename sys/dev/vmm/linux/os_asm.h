@@ -48,6 +48,8 @@
 /*
  * The guest has had its way with the predictors of returns and branches:
  *  - the return stack: refilled, or one entry where that is enough (PBRSB);
+ *  - indirect branches, where IBRS is switched for each entry of the kernel:
+ *    it has to be set again after a guest, though it was set all the time;
  *  - returns (Retbleed, SRSO): what untrains them, or a barrier for all;
  *  - the branch history (BHI): overwritten.
  * All are before the first return.  Changes rax, rcx, rdx, flags.
@@ -55,6 +57,15 @@
 .macro VMM_AFTER_EXIT
 	FILL_RETURN_BUFFER %rax, RSB_CLEAR_LOOPS, X86_FEATURE_RSB_VMEXIT, \
 		X86_FEATURE_RSB_VMEXIT_LITE
+#ifdef X86_FEATURE_KERNEL_IBRS
+	ALTERNATIVE "jmp .Lvmm_ibrs_\@", "", X86_FEATURE_KERNEL_IBRS
+	mov	$MSR_IA32_SPEC_CTRL, %ecx
+	mov	PER_CPU_VAR(x86_spec_ctrl_current), %rdx
+	mov	%edx, %eax
+	shr	$32, %rdx
+	wrmsr
+.Lvmm_ibrs_\@:
+#endif
 #ifdef UNTRAIN_RET_VM
 	UNTRAIN_RET_VM
 #else

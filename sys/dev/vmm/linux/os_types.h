@@ -78,9 +78,16 @@ struct os_cpuset { cpumask_t mask; };
 #define os_cpuset_clear(s)	cpumask_clear(&(s)->mask)
 #define os_cpuset_add(s, cpu)	cpumask_set_cpu(cpu, &(s)->mask)
 
+/* cpu.c */
+void vmm_flush_l1d(void);
+
 static inline uint32_t os_guest_begin(void)
 {
 	local_irq_disable();
+	/* A guest can read the first-level cache there (L1TF); what is loaded
+	 * from here on is its owner's. */
+	if (static_cpu_has_bug(X86_BUG_L1TF))
+		vmm_flush_l1d();
 	/* In the books it is the guest's time, and so user time. */
 	vtime_account_guest_enter();
 	return (uint32_t)smp_processor_id();
