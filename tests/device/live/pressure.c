@@ -1,0 +1,251 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * pressure.c - what the host does with pages is told by its own counters: it
+ * swaps them, merges them, makes large ones; and pages that were taken away
+ * are not written any more.
+ */
+#include "live.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <sys/mman.h>
+
+#ifndef MADV_PAGEOUT
+#define MADV_PAGEOUT	21
+#endif
+
+#define SIZE	(16 * MIB)
+#define KSM	"/sys/kernel/mm/ksm/"
+/* Counters of a vCPU by their order in vmm_device_counters.def. */
+#define LARGE_2M	16
+
+static uint64_t vmstat(const char *name)
+{
+	FILE *f = fopen("/proc/vmstat", "re");
+	char word[64];
+	unsigned long long value;
+
+	assert_non_null(f);
+	while (fscanf(f, "%63s %llu", word, &value) == 2)
+		if (strcmp(word, name) == 0) {
+			fclose(f);
+			return value;
+		}
+	fclose(f);
+	fail_msg("no %s in /proc/vmstat", name);
+	return 0;
+}
+
+static bool there_is_swap(void)
+{
+	FILE *f = fopen("/proc/swaps", "re");
+	char line[256];
+	int n = 0;
+
+	if (f == NULL)
+		return false;
+	while (fgets(line, sizeof(line), f) != NULL)
+		n++;
+	fclose(f);
+	return n > 1;
+}
+
+/* Each page has been counted in once a round. */
+static void expect_sums(const struct guest *g, const struct vcpu *v)
+{
+	uint64_t at, count;
+
+	for (at = TOUCH_FROM; at < g->size; at += PAGE) {
+		memcpy(&count, g->memory + at, sizeof(count));
+		if (count - v->page->regs.rax > 1)
+			fail_msg("%llu instead of %llu at %llx",
+			    (unsigned long long)count,
+			    (unsigned long long)v->page->regs.rax,
+			    (unsigned long long)at);
+	}
+}
+
+static void pages_go_out_and_come_in(void **state)
+{
+	uint64_t out, in, end;
+	struct guest g;
+	struct vcpu v;
+
+	(void)state;
+	if (!there_is_swap())
+		skip();
+	out = vmstat("pswpout");
+	in = vmstat("pswpin");
+	guest_start(&g, SIZE, MAP_PRIVATE);
+	vcpu_start(&v, &g, 0, DO_TOUCH);
+	vcpu_go(&v);
+	for (end = now_ns() + 8000000000u; now_ns() < end; usleep(20000))
+		must(madvise(g.memory, g.size, MADV_PAGEOUT));
+	vcpu_join(&v);
+	expect_sums(&g, &v);
+	out = vmstat("pswpout") - out;
+	in = vmstat("pswpin") - in;
+	print_message("# out %llu, in %llu, rounds %llu\n",
+	    (unsigned long long)out, (unsigned long long)in,
+	    (unsigned long long)v.page->regs.rax);
+	assert_true(out > 1000);
+	assert_true(in > 1000);
+	vcpu_end(&v);
+	guest_end(&g);
+	expect_nothing_lives();
+}
+
+static uint64_t sharing(void)
+{
+	char line[32];
+
+	assert_true(file_read(KSM "pages_sharing", line, sizeof(line)));
+	return strtoull(line, NULL, 10);
+}
+
+static void merged_pages_are_split(void **state)
+{
+	uint64_t merged, end, rounds;
+	struct guest g;
+	struct vcpu v;
+
+	(void)state;
+	if (!file_write(KSM "pages_to_scan", "5000") ||
+	    !file_write(KSM "sleep_millisecs", "1") ||
+	    !file_write(KSM "run", "1"))
+		skip();
+	guest_start(&g, 4 * MIB, MAP_PRIVATE);
+	vcpu_start(&v, &g, 0, DO_TOUCH);
+	vcpu_go(&v);
+	usleep(500000);
+	vcpu_join(&v);
+	rounds = v.page->regs.rax;
+	must(madvise(g.memory, g.size, MADV_MERGEABLE));
+	end = now_ns() + 15000000000u;
+	while (sharing() < 400 && now_ns() < end)
+		usleep(50000);
+	merged = sharing();
+	assert_true(merged >= 400);
+	expect_sums(&g, &v);
+	v.stop = false;
+	vcpu_go(&v);
+	usleep(1500000);
+	vcpu_join(&v);
+	print_message("# merged %llu, rounds %llu then %llu\n",
+	    (unsigned long long)merged, (unsigned long long)rounds,
+	    (unsigned long long)v.page->regs.rax);
+	assert_true(v.page->regs.rax > rounds);
+	expect_sums(&g, &v);
+	(void)file_write(KSM "run", "2");
+	vcpu_end(&v);
+	guest_end(&g);
+	expect_nothing_lives();
+}
+
+static void huge_pages_are_large_leaves(void **state)
+{
+	struct guest g;
+	struct vcpu v;
+
+	(void)state;
+	if (!(device_info().caps & VMM_CAP_LARGE_2M) ||
+	    !file_write("/sys/kernel/mm/transparent_hugepage/enabled",
+	    "always"))
+		skip();
+	guest_start(&g, SIZE, MAP_PRIVATE);
+	vcpu_start(&v, &g, 0, DO_TOUCH);
+	vcpu_go(&v);
+	usleep(1000000);
+	vcpu_join(&v);
+	expect_sums(&g, &v);
+	print_message("# leaves of 2 MiB: %llu\n",
+	    (unsigned long long)v.counters[LARGE_2M]);
+	assert_true(v.counters[LARGE_2M] >= 4);
+	vcpu_end(&v);
+	guest_end(&g);
+	expect_nothing_lives();
+}
+
+static uint64_t word(const void *at)
+{
+	return __atomic_load_n((const uint64_t *)at, __ATOMIC_RELAXED);
+}
+
+static void expect_growth(const void *at)
+{
+	uint64_t had = word(at), end = now_ns() + 10000000000u;
+
+	while (word(at) == had && now_ns() < end)
+		usleep(1000);
+	assert_true(word(at) != had);
+}
+
+static void expect_rest(const void *at)
+{
+	uint64_t had = word(at);
+
+	usleep(5000);
+	assert_int_equal(word(at), had);
+}
+
+/* By the ioctl, and by the owner: from the call's return on. */
+static void what_was_taken_is_not_written(void **state)
+{
+	struct vmm_memory r = { .gpa = TOUCH_FROM, .size = 2 * MIB };
+	struct guest g;
+	struct vcpu v;
+	unsigned i;
+
+	(void)state;
+	guest_start(&g, 4 * MIB, MAP_SHARED);
+	vcpu_start(&v, &g, 0, DO_TOUCH);
+	vcpu_go(&v);
+	for (i = 0; i < 40; i++) {
+		uint8_t *page = g.memory + TOUCH_FROM + i * PAGE;
+		uint8_t *old;
+
+		expect_growth(page);
+		r.uaddr = 0;
+		r.prot = 0;
+		must(ioctl(g.machine, VMM_MEMORY_UNMAP, &r));
+		expect_rest(page);
+		r.uaddr = (uintptr_t)g.memory + TOUCH_FROM;
+		r.prot = VMM_PROT_READ | VMM_PROT_WRITE;
+		must(ioctl(g.machine, VMM_MEMORY_MAP, &r));
+		expect_growth(page);
+
+		must(mprotect(page, PAGE, PROT_READ));
+		expect_rest(page);
+		must(mprotect(page, PAGE, PROT_READ | PROT_WRITE));
+		expect_growth(page);
+
+		/* The same page at a second place. */
+		old = mremap(page, 0, PAGE, MREMAP_MAYMOVE);
+		assert_ptr_not_equal(old, MAP_FAILED);
+		assert_ptr_equal(mmap(page, PAGE, PROT_READ | PROT_WRITE,
+		    MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), page);
+		expect_rest(old);
+		expect_growth(page);
+		expect_rest(old);
+		munmap(old, PAGE);
+	}
+	vcpu_join(&v);
+	vcpu_end(&v);
+	guest_end(&g);
+	expect_nothing_lives();
+}
+
+int main(void)
+{
+	const struct CMUnitTest pressure[] = {
+		cmocka_unit_test(pages_go_out_and_come_in),
+		cmocka_unit_test(merged_pages_are_split),
+		cmocka_unit_test(huge_pages_are_large_leaves),
+		cmocka_unit_test(what_was_taken_is_not_written),
+	};
+
+	return RUN(pressure);
+}
