@@ -443,6 +443,23 @@ static void msr_set_refuses(void **state)
 	assert_ok(vmm_machine_ioctl(d->m, VMM_MSR_SET, &a));
 }
 
+static void msr_set_is_refused_where_there_is_none(void **state)
+{
+	struct device *d = device_start();
+	struct vmm_msr a = { .index = 0xc0000103, .value = 7 };
+
+	vmm_hw_fini();
+	fake_vendor.cpu_inits = fake_vendor.cpu_finis = 0;
+	fake_msr_remove(0xc0000103);
+	assert_ok(vmm_hw_init((const struct vmm_vendor *const[]){
+	    &fake_vendor_table }, 1));
+	machine_make(d);
+	assert_int_equal(vmm_machine_ioctl(d->m, VMM_MSR_SET, &a), EINVAL);
+	fake_cause(VMM_CAUSE_SHUTDOWN);
+	RUN_TO(d, VMM_EXIT_SHUTDOWN);
+	*state = d;
+}
+
 /* ---- CONTEXT_*, XSAVE_* ---- */
 
 static void context_create_refuses(void **state)
@@ -660,6 +677,30 @@ static void the_page_refuses(void **state)
 	assert_int_equal(d->page->commit, 0);
 }
 
+/* A run that FAILED for one group has not taken another. */
+static void a_context_that_came_with_bad_registers_is_not_taken(void **state)
+{
+	struct device *d = *state;
+	uint32_t other;
+
+	assert_ok(context_create(d->m, &other));
+	fake_cause(VMM_CAUSE_SHUTDOWN);
+	RUN_TO(d, VMM_EXIT_SHUTDOWN);
+	d->page->context = other;
+	d->page->dr7 = 1ull << 13;
+	d->page->cr3 = ROOT_GPA + PAGE;
+	d->page->commit = VMM_SET_CONTEXT | VMM_SET_DEBUG | VMM_SET_SPACE;
+	assert_ok(vmm_vcpu_run(d->v));
+	assert_int_equal(d->exit->kind, VMM_EXIT_FAILED);
+	assert_int_equal(d->exit->detail, VMM_FIELD_DR7);
+	d->page->commit = 0;
+	fake_cause(VMM_CAUSE_SHUTDOWN);
+	RUN_TO(d, VMM_EXIT_SHUTDOWN);
+	assert_ptr_equal(d->v->context, vmm_context_find(d->m, d->context));
+	assert_int_equal(d->v->cr3, ROOT_GPA);
+	assert_ok(context_destroy(d->m, other));
+}
+
 /* What no commit bit names is not looked at. */
 static void groups_that_are_not_committed_may_hold_anything(void **state)
 {
@@ -730,12 +771,16 @@ int main(void)
 		TEST(dirty_log_refuses),
 		TEST(cpuid_set_refuses),
 		TEST(msr_set_refuses),
+		cmocka_unit_test_setup_teardown(
+		    msr_set_is_refused_where_there_is_none, NULL,
+		    device_teardown),
 		TEST(context_create_refuses),
 		TEST(context_destroy_refuses),
 		TEST(xsave_refuses),
 		TEST(vcpu_create_refuses),
 		TEST(raw_refuses),
 		TEST(the_page_refuses),
+		TEST(a_context_that_came_with_bad_registers_is_not_taken),
 		TEST(groups_that_are_not_committed_may_hold_anything),
 		TEST(a_vcpu_without_a_context_does_not_run),
 		TEST(rsp_and_general_registers_may_be_anything),

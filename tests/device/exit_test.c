@@ -194,6 +194,18 @@ static void syscall_whose_page_goes_meanwhile_is_told(void **state)
 	assert_int_equal(d->page->regs.rip, CODE + 2);
 }
 
+/* Nothing is known of any page at first, of page 0 neither. */
+static void code_at_address_0_is_not_known(void **state)
+{
+	struct device *d = *state;
+
+	d->page->regs.rip = 0;
+	guest_exception(d, VMM_X86_UD, 0, 0);
+	RUN_TO(d, VMM_EXIT_INTERRUPTED);
+	assert_int_equal(d->v->stats->refetches, 1);
+	assert_int_equal(d->page->regs.rip, 0);
+}
+
 /* Other code at the same place: what was known of it is forgotten. */
 static void code_that_changes_places_is_read_anew(void **state)
 {
@@ -578,6 +590,22 @@ static void watchpoint_is_told(void **state)
 	assert_int_equal(d->page->commit, 0);
 }
 
+/* Of those that are not enabled a processor may tell what it likes. */
+static void breakpoints_that_are_off_are_not_told(void **state)
+{
+	struct device *d = *state;
+
+	set_dr(d, DATA, 0xd0401);
+	guest_at(CODE);
+	debug(d, 0x400f);
+	RUN_TO(d, VMM_EXIT_EXCEPTION);
+	assert_int_equal(d->exit->dr6, 0x4001);
+	set_dr(d, DATA, 0x400);
+	debug(d, 0x000f);
+	RUN_TO(d, VMM_EXIT_EXCEPTION);
+	assert_int_equal(d->exit->dr6, 0);
+}
+
 static void counted_breakpoints_go_on(void **state)
 {
 	struct device *d = *state;
@@ -948,6 +976,7 @@ int main(void)
 		BOTH(syscall_over_two_pages_is_told),
 		BOTH(syscall_whose_page_is_gone_is_done_again),
 		BOTH(syscall_whose_page_goes_meanwhile_is_told),
+		BOTH(code_at_address_0_is_not_known),
 		BOTH(code_that_changes_places_is_read_anew),
 		BOTH(code_whose_page_has_moved_is_read_anew),
 		BOTH(int_n_is_told),
@@ -968,6 +997,7 @@ int main(void)
 		BOTH(a_signal_is_seen_between_exits),
 		BOTH(single_step_is_told),
 		BOTH(watchpoint_is_told),
+		BOTH(breakpoints_that_are_off_are_not_told),
 		BOTH(counted_breakpoints_go_on),
 		BOTH(counted_steps_go_on),
 		BOTH(counted_breakpoint_of_execution_sets_rf),

@@ -654,6 +654,19 @@ static void the_owners_end_ends_a_run(void **state)
 	assert_int_equal(d->m->npt.leaves, 0);
 }
 
+/* Also of a guest that has no memory at all yet, and asks for none. */
+static void the_owners_end_reaches_a_guest_that_only_computes(void **state)
+{
+	struct device *d = *state;
+
+	machine_make(d);
+	fake_call(exec_now, NULL);
+	fake_cause(VMM_CAUSE_SHUTDOWN);
+	assert_int_equal(vmm_vcpu_run(d->v), EIO);
+	assert_int_equal(fake.sent[0], 1);
+	fake_script.at = fake_script.n;
+}
+
 static void as_a_stranger(void *cookie)
 {
 	struct device *d = cookie;
@@ -746,6 +759,7 @@ int main(void)
 		TEST_BARE(every_vcpu_that_may_be_can_be),
 		TEST_BARE(after_the_owners_end_all_is_eio),
 		TEST_BARE(the_owners_end_ends_a_run),
+		TEST_BARE(the_owners_end_reaches_a_guest_that_only_computes),
 		TEST_BARE(another_process_is_refused),
 		TEST_BARE(another_process_may_close_the_last_descriptor),
 		TEST_BARE(unknown_commands_are_enotty),

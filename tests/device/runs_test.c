@@ -279,6 +279,7 @@ static void a_deadline_stays_over_many_runs(void **state)
 	for (i = 0; i < 5; i++)
 		shut_down(d);
 	assert_int_equal(fake_live_timers(), 1);
+	assert_int_equal(fake.timer_starts, 1);
 	fake_advance(1000000);		/* nobody is inside */
 	assert_ok(vmm_vcpu_run(d->v));
 	assert_int_equal(d->exit->kind, VMM_EXIT_DEADLINE);

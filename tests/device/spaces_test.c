@@ -132,9 +132,31 @@ static void touch(void)
 	assert_int_equal(got[1], VALUE(frame));
 }
 
+/* An entry that the processor refuses: nothing that was asked of it is done. */
+static void refuse(void)
+{
+	struct vmm_vcpu *v = t.v[any(2)];
+	struct vmm_raw raw = { .op = VMM_RAW_WRITE, .width = 8,
+	    .field = offsetof(struct svm_vmcb, dr6), .value = 1ull << 40 };
+
+	if (!t.d->svm)
+		return;
+	fake_migrate(any(3));
+	v->page->commit |= VMM_SET_FLUSH;
+	assert_ok(vmm_vcpu_ioctl(v, VMM_RAW, &raw));
+	fake.signal = false;
+	assert_ok(vmm_vcpu_run(v));
+	assert_int_equal(v->page->exit.kind, VMM_EXIT_FAILED);
+	raw.value = SVM_DR6_NOTHING;
+	assert_ok(vmm_vcpu_ioctl(v, VMM_RAW, &raw));
+}
+
 static void disturb(void)
 {
-	switch (any(5)) {
+	switch (any(6)) {
+	case 5:
+		refuse();
+		break;
 	case 0:
 		fake_migrate(3);
 		fake_cpu_offline(any(3));

@@ -356,6 +356,7 @@ static void a_debug_exception_is_not_hidden_by_another_change(void **state)
 		d->page->dr7 = 0x401;
 		d->page->commit |= VMM_SET_DEBUG;
 		leave_once(d);
+		assert_int_equal(fake_vmrun.vmcb->dr7, 0x401);
 		fake_exit_code(SVM_EXIT_EXCEPTION + VMM_X86_DB, 0, 0, 0);
 		fake_script.step[fake_script.n - 1].dr6 = 0xffff0ff1;
 		RUN_TO(d, VMM_EXIT_EXCEPTION);

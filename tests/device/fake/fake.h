@@ -58,7 +58,7 @@ struct fake {
 	void (*on_resched)(void);	/* a hook: others run */
 	void (*on_attention)(void);	/* a hook: interrupts are off */
 	void (*on_unlock)(const char *name);	/* a hook: they were waiting */
-	uint64_t resched_calls, machine_checks, debug_restores;
+	uint64_t resched_calls, machine_checks, debug_restores, timer_starts;
 	char log[512];			/* the last line */
 	uint32_t log_lines;
 

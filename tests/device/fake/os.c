@@ -582,6 +582,7 @@ void os_timer_start(struct os_timer *t, uint64_t mono_ns)
 		;
 	if (i == NULL)
 		fake_bug("a timer is started that was never made");
+	fake.timer_starts++;
 	t->when = mono_ns == 0 ? 1 : mono_ns;
 	t->cpu = fake.cur->cpu;
 }
