@@ -199,10 +199,17 @@ static void code_at_address_0_is_not_known(void **state)
 {
 	struct device *d = *state;
 
+	/* Nor of a space that nobody has named. */
+	d->page->commit = VMM_SET_CONTEXT;
 	d->page->regs.rip = 0;
 	guest_exception(d, VMM_X86_UD, 0, 0);
 	RUN_TO(d, VMM_EXIT_INTERRUPTED);
 	assert_int_equal(d->v->stats->refetches, 1);
+	d->page->commit = VMM_SET_SPACE;
+	guest_exception(d, VMM_X86_UD, 0, 0);
+	fake.signal = false;
+	RUN_TO(d, VMM_EXIT_INTERRUPTED);
+	assert_int_equal(d->v->stats->refetches, 2);
 	assert_int_equal(d->page->regs.rip, 0);
 }
 
