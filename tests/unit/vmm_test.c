@@ -397,6 +397,19 @@ static void commits(void **state)
 	assert_int_equal(device.commit, VMM_SET_SPACE | VMM_SET_CONTEXT);
 	assert_int_equal(page(0)->cr3, s2->root_gpa);
 	assert_int_equal(page(0)->context, 9);
+	/* Back, and there again: nothing was taken from them meanwhile. */
+	run(u, VMMCTL_EXIT_SYSCALL);
+	assert_int_equal(device.commit, VMM_SET_SPACE | VMM_SET_KEEP |
+	    VMM_SET_CONTEXT);
+	assert_ok(vmmctl_space_map(s2, 0x2000, PAGE, MEM_GPA,
+	    VMMCTL_PROT_RW));
+	assert_ok(vmmctl_vcpu_run(u->cpu, c2, &u->e));
+	assert_int_equal(device.commit, VMM_SET_SPACE | VMM_SET_KEEP |
+	    VMM_SET_CONTEXT);
+	assert_ok(vmmctl_space_unmap(u->s, 0x1000, PAGE));
+	run(u, VMMCTL_EXIT_SYSCALL);
+	assert_int_equal(device.commit, VMM_SET_SPACE | VMM_SET_CONTEXT);
+	assert_ok(vmmctl_vcpu_run(u->cpu, c2, &u->e));
 	assert_ok(vmmctl_context_set_space(u->c, s2));
 	run(u, VMMCTL_EXIT_SYSCALL);
 	assert_int_equal(device.commit, VMM_SET_CONTEXT);
@@ -451,6 +464,29 @@ static void commits_are_not_lost(void **state)
 	assert_fails(u->v, vmmctl_vcpu_run(u->cpu, u->c, &u->e), -EPERM,
 	    "VMM_RUN");
 	device.run_error = 0;
+	run(u, VMMCTL_EXIT_SYSCALL);
+	assert_int_equal(device.commit, VMM_SET_SPACE | VMM_SET_CONTEXT);
+}
+
+/* What a failed run was to drop, the next run in that space drops. */
+static void flushes_are_not_lost(void **state)
+{
+	struct unit *u = *state;
+	struct vmmctl_context *c2;
+	struct vmmctl_space *s2;
+
+	device.next_context = 9;
+	assert_ok(vmmctl_space_create(u->m, &s2));
+	assert_ok(vmmctl_context_create(s2, &c2));
+	run(u, VMMCTL_EXIT_SYSCALL);
+	assert_ok(vmmctl_vcpu_run(u->cpu, c2, &u->e));
+	run(u, VMMCTL_EXIT_SYSCALL);
+	assert_ok(vmmctl_space_unmap(u->s, 0x1000, PAGE));
+	device.run_error = -ENOMEM;
+	assert_int_equal(vmmctl_vcpu_run(u->cpu, u->c, &u->e), -ENOMEM);
+	device.run_error = 0;
+	assert_ok(vmmctl_vcpu_run(u->cpu, c2, &u->e));
+	assert_int_equal(device.commit & VMM_SET_KEEP, 0);
 	run(u, VMMCTL_EXIT_SYSCALL);
 	assert_int_equal(device.commit, VMM_SET_SPACE | VMM_SET_CONTEXT);
 }
@@ -647,6 +683,7 @@ int main(void)
 		TEST(commits),
 		TEST(nothing_is_taken_for_its_predecessor),
 		TEST(commits_are_not_lost),
+		TEST(flushes_are_not_lost),
 		TEST(kicks_and_deadlines),
 		cmocka_unit_test(plain_exits),
 		cmocka_unit_test(exceptions),

@@ -16,6 +16,7 @@
 #include <sys/syscall.h>
 
 #define DV_VCPUS_MAX	256u
+#define DV_KNOWN	16u	/* a power of two */
 
 /* ---- the device (device.c); -errno, errno stays ---- */
 
@@ -76,6 +77,11 @@ struct dv_cpu {
 	uint64_t context, space;	/* stamps */
 	uint64_t owner;			/* stamp of the context alone */
 	struct vmmctl_debug_regs debug;
+	/* [r] Spaces whose translations may still be there: the stamps with
+	 * which they ran here last, by their roots. */
+	struct {
+		uint64_t root, stamp;
+	} known[DV_KNOWN];
 };
 
 struct dv_machine {

@@ -14,8 +14,31 @@ _Static_assert(sizeof(struct vmmctl_regs) == sizeof(struct vmm_regs) &&
     offsetof(struct vmmctl_regs, gs_base) ==
     offsetof(struct vmm_regs, gs_base), "registers lie alike");
 
-/* Something may be new to this vCPU. */
-static __attribute__((noinline)) void commit(struct dv_cpu *cpu,
+/* Make space the one that runs: what has to be committed for that. */
+static uint32_t commit_space(struct dv_cpu *cpu, uint64_t root,
+    uint64_t stamp)
+{
+	const size_t n = root >> PAGE_SHIFT & (DV_KNOWN - 1);
+	struct vmm_vcpu_page *page = cpu->page;
+	bool keep = cpu->known[n].root == root &&
+	    cpu->known[n].stamp == stamp;
+	uint32_t bits = VMM_SET_SPACE;
+
+	/* The one that is loaded may be that of a space that is gone. */
+	if (page->cr3 == root)
+		bits = VMM_SET_FLUSH;
+	else if (keep)
+		bits |= VMM_SET_KEEP;
+	cpu->known[n].root = root;
+	cpu->known[n].stamp = stamp;
+	cpu->space = stamp;
+	page->cr3 = root;
+	return bits;
+}
+
+/* Something may be new to this vCPU.  Returns cpu, which so need not be kept
+ * elsewhere. */
+static __attribute__((noinline)) struct dv_cpu *commit(struct dv_cpu *cpu,
     const struct vmmctl_context *c)
 {
 	const struct dv_context *dc = c->backend_data;
@@ -25,14 +48,14 @@ static __attribute__((noinline)) void commit(struct dv_cpu *cpu,
 	struct vmm_vcpu_page *page = cpu->page;
 	uint32_t bits = 0;
 
-	if (cpu->space != space) {
-		/* To load a root drops translations; the one that is loaded
-		 * may also be that of a space that is gone. */
-		bits = page->cr3 != c->space->root_gpa ? VMM_SET_SPACE :
-		    VMM_SET_FLUSH;
-		page->cr3 = c->space->root_gpa;
-		cpu->space = space;
+	if (unlikely(page->commit != 0)) {
+		/* A run that failed has not taken this: what it was to drop
+		 * is not known to be dropped. */
+		memset(cpu->known, 0, sizeof(cpu->known));
+		page->commit &= ~VMM_SET_KEEP;
 	}
+	if (cpu->space != space)
+		bits = commit_space(cpu, c->space->root_gpa, space);
 	if (cpu->context != dc->stamp) {
 		if (cpu->owner != dc->made) {
 			page->context = dc->number;
@@ -49,6 +72,7 @@ static __attribute__((noinline)) void commit(struct dv_cpu *cpu,
 	}
 	/* What no run has taken yet stays. */
 	page->commit |= bits;
+	return cpu;
 }
 
 static __attribute__((noinline)) int failed(struct vmmctl *v, int err)
@@ -94,7 +118,7 @@ int dv_enter(struct vmmctl_vcpu *v, struct vmmctl_context *c,
 	page->deadline = deadline;
 	if (unlikely(((cpu->context ^ dc->stamp) | (cpu->space ^
 	    atomic_load_explicit(&ds->stamp, memory_order_relaxed))) != 0))
-		commit(cpu, c);
+		cpu = commit(cpu, c);
 	/* Or the compiler keeps c as well. */
 	__asm__("" : "+r"(regs));
 	memcpy(&page->regs, regs, sizeof(*regs));
