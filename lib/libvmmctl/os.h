@@ -41,6 +41,16 @@ int os_fd_check(int fd, int writable);
  */
 int os_pages_share(void *p, size_t size);
 
+/*
+ * Hold back the signals of this thread, for a call that any of them would cut
+ * short and that, begun again each time, might never end.
+ */
+struct os_signals {
+	uint64_t words[16];
+};
+void os_signals_hold(struct os_signals *saved);
+void os_signals_let(const struct os_signals *saved);
+
 /* Sleep while *word is value, for a second at most; wakes spuriously. */
 void os_wait(_Atomic uint32_t *word, uint32_t value);
 void os_wake_all(_Atomic uint32_t *word);

@@ -4,6 +4,7 @@
  * the address space that all its roots share.
  */
 #include "kv.h"
+#include "../os.h"
 
 #include <errno.h>
 #include <string.h>
@@ -84,10 +85,13 @@ static int create(struct kv_vm *vm)
 {
 	struct kvm_enable_cap cap = { .cap = KVM_CAP_SPLIT_IRQCHIP,
 	    .args = { 24 } };
+	struct os_signals signals;
 	unsigned long type = 0;
 	int err;
 
+	os_signals_hold(&signals);
 	vm->fd = kv_ioctl(vm->h->fd, KVM_CREATE_VM, (void *)type);
+	os_signals_let(&signals);
 	if (vm->fd == -EBUSY)
 		return vmmctl_fail(vm->v, -EBUSY, "another hypervisor holds "
 		    "the processor's virtualisation: stop it, or unload its "

@@ -9,7 +9,9 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/futex.h>
+#include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -173,6 +175,23 @@ int os_pages_share(void *p, size_t size)
 fail:
 	close(fd);
 	return -ENOMEM;
+}
+
+_Static_assert(sizeof(sigset_t) <= sizeof(struct os_signals),
+    "a set of signals fits");
+
+void os_signals_hold(struct os_signals *saved)
+{
+	sigset_t all;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, (sigset_t *)(void *)saved);
+}
+
+void os_signals_let(const struct os_signals *saved)
+{
+	pthread_sigmask(SIG_SETMASK, (const sigset_t *)(const void *)saved,
+	    NULL);
 }
 
 void os_wait(_Atomic uint32_t *word, uint32_t value)

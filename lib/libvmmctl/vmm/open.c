@@ -4,6 +4,7 @@
  * and does it run a guest user now?  Every refusal says how to cure it.
  */
 #include "dv.h"
+#include "../os.h"
 #include "../pt.h"
 
 #include <stdio.h>
@@ -61,8 +62,12 @@ static int ask(struct vmmctl *v, struct dv_host *h)
 int dv_machine(struct vmmctl *v, const struct dv_host *h,
     struct vmm_machine_create *a)
 {
-	int fd = dv_call(h->fd, VMM_MACHINE_CREATE, a);
+	struct os_signals signals;
+	int fd;
 
+	os_signals_hold(&signals);
+	fd = dv_call(h->fd, VMM_MACHINE_CREATE, a);
+	os_signals_let(&signals);
 	if (fd >= 0)
 		return fd;
 	a->why[sizeof(a->why) - 1] = '\0';
