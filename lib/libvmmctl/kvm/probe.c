@@ -181,6 +181,22 @@ static int measure(struct probe *p, uint64_t *ns)
 	return err;
 }
 
+/*
+ * After an IRETQ that it emulates, KVM may go on to emulate ring 3, too, and
+ * its INT n is not the processor's #GP (SDM vol. 3A 6.12.1.1, 6.13).
+ */
+static int probe_iretq(struct probe *p, bool *exact)
+{
+	struct event ev;
+	int err;
+
+	memcpy(p->mem, "\xcd\x80", 2);	/* int $0x80 */
+	err = attempt(p, &ev);
+	*exact = err == 0 && ev.type == EVENT_VECTOR && ev.vector == VEC_GP &&
+	    ev.error_code == 0x80 * 8 + 2;
+	return err;
+}
+
 /* A page-table entry that the library changes: does the guest notice? */
 static int probe_shadow(struct probe *p, struct kv_host *h)
 {
@@ -270,6 +286,7 @@ int kv_probe(struct vmmctl *v, struct kv_host *h)
 {
 	uint64_t ns[2] = { UINT64_MAX, UINT64_MAX };
 	struct probe p;
+	bool exact = false;
 	int err = 0, err0 = 0;
 
 	for (int i = 0; i < 2; i++) {
@@ -278,13 +295,15 @@ int kv_probe(struct vmmctl *v, struct kv_host *h)
 		if (err != 0)
 			return err;
 		err = measure(&p, &ns[i]);
+		if (i == 0 && err == 0)
+			err = probe_iretq(&p, &exact);
 		if (i == 0)
 			err0 = err;
 		probe_close(&p);
 	}
 	if (err != 0 && err0 != 0)
 		return err;
-	h->set_state = ns[1] < ns[0];
+	h->set_state = !exact || ns[1] < ns[0];
 	h->exit_ns = h->set_state ? ns[1] : ns[0];
 	err = probe_open(&p, v, h);
 	if (err != 0)
