@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
  * ends.c - machines whose process is killed, execs, exits, or closes what is
- * in use: nothing of them is left.
+ * in use, in any order: nothing of them is left.
  */
 #include "live.h"
 
@@ -13,10 +13,12 @@
 #include <unistd.h>
 
 #include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 
 /* A child that runs guests, told apart from this program by its arguments. */
-static void run_guests(int ready)
+static void run_guests(void)
 {
 	struct guest g;
 	struct vcpu v[3];
@@ -27,7 +29,6 @@ static void run_guests(int ready)
 		vcpu_start(&v[i], &g, i, i == 0 ? DO_SPIN : DO_TOUCH);
 		vcpu_go(&v[i]);
 	}
-	assert_int_equal(write(ready, "x", 1), 1);
 }
 
 static pid_t guests_in_child(void (*then)(void))
@@ -39,7 +40,8 @@ static pid_t guests_in_child(void (*then)(void))
 	must(pipe(p));
 	child = fork();
 	if (child == 0) {
-		run_guests(p[1]);
+		run_guests();
+		assert_int_equal(write(p[1], "x", 1), 1);
 		if (then != NULL)
 			then();
 		for (;;)
@@ -81,6 +83,36 @@ static void killed_together(void **state)
 		for (i = 0; i < 4; i++)
 			kill(child[i], SIGKILL);
 		for (i = 0; i < 4; i++)
+			assert_int_equal(waitpid(child[i], NULL, 0), child[i]);
+		expect_nothing_lives();
+	}
+}
+
+/* Also while they are made: nobody waits until they run. */
+static void killed_at_any_moment(void **state)
+{
+	pid_t child[10];
+	unsigned i, n;
+
+	(void)state;
+	for (n = 0; n < 10; n++) {
+		for (i = 0; i < 10; i++) {
+			child[i] = fork();
+			if (child[i] == 0) {
+				run_guests();
+				for (;;)
+					pause();
+			}
+			must(child[i]);
+			usleep((unsigned)rand() % 2000);
+			if (i % 2 == 0)
+				kill(child[i], SIGKILL);
+		}
+		for (i = 1; i < 10; i += 2) {
+			usleep((unsigned)rand() % 10000);
+			kill(child[i], SIGKILL);
+		}
+		for (i = 0; i < 10; i++)
 			assert_int_equal(waitpid(child[i], NULL, 0), child[i]);
 		expect_nothing_lives();
 	}
@@ -160,6 +192,75 @@ static void inherited_by_exec(void **state)
 	expect_nothing_lives();
 }
 
+/*
+ * A child of the owner's has the descriptors, and lives on: they are of no use
+ * to it, before and after; what they hold is there until it closes them.
+ */
+static int outlive(int machine, int vcpu, int owner)
+{
+	struct vmm_context context = { 0 };
+	int bad = 0;
+	char c;
+
+	bad += ioctl(vcpu, VMM_RUN) != -1 || errno != EPERM;
+	bad += write(owner, "x", 1) != 1;
+	/* Nobody writes: it is the owner's end that ends it. */
+	bad += read(owner, &c, 1) != 0;
+	bad += ioctl(vcpu, VMM_RUN) != -1 || errno != EIO;
+	bad += ioctl(vcpu, VMM_KICK) != -1 || errno != EIO;
+	bad += ioctl(machine, VMM_CONTEXT_CREATE, &context) != -1 ||
+	    errno != EIO;
+	bad += device_info().live_machines != 1;
+	bad += device_info().live_vcpus != 1;
+	return bad;
+}
+
+static void own_and_fork(void)
+{
+	struct guest g;
+	struct vcpu v;
+	int s[2];
+	char c;
+	pid_t child;
+
+	guest_start(&g, 8 * MIB, MAP_PRIVATE);
+	vcpu_start(&v, &g, 0, DO_TOUCH);
+	vcpu_go(&v);
+	must(socketpair(AF_UNIX, SOCK_STREAM, 0, s));
+	child = fork();
+	if (child == 0) {
+		close(s[1]);
+		_exit(outlive(g.machine, v.fd, s[0]));
+	}
+	must(child);
+	close(s[0]);
+	assert_int_equal(read(s[1], &c, 1), 1);
+	kill(getpid(), SIGKILL);
+}
+
+static void outlived_by_a_child(void **state)
+{
+	unsigned i;
+	int status;
+
+	(void)state;
+	/* Orphans become this process's. */
+	must(prctl(PR_SET_CHILD_SUBREAPER, 1));
+	for (i = 0; i < 10; i++) {
+		pid_t owner = fork();
+
+		if (owner == 0)
+			own_and_fork();
+		must(owner);
+		assert_int_equal(waitpid(owner, &status, 0), owner);
+		assert_true(WIFSIGNALED(status));
+		must(waitpid(-1, &status, 0));
+		assert_int_equal(status, 0);
+		expect_nothing_lives();
+	}
+	must(prctl(PR_SET_CHILD_SUBREAPER, 0));
+}
+
 /* A run goes on without its descriptors, and can be ended by a signal. */
 static void nothing(int signal)
 {
@@ -194,15 +295,90 @@ static void closed_in_use(void **state)
 	}
 }
 
+/* What keeps parts of a machine, let go of in one order. */
+#define PARTS	6u
+
+static void let_go(struct guest *g, struct vcpu v[2], unsigned part)
+{
+	switch (part) {
+	case 0:
+		close(g->machine);
+		break;
+	case 1:
+		munmap(g->memory, g->size);
+		break;
+	case 2:
+	case 3:
+		close(v[part - 2].fd);
+		break;
+	default:
+		munmap(v[part - 4].page, PAGE);
+		munmap((void *)(uintptr_t)v[part - 4].counters, PAGE);
+		break;
+	}
+}
+
+/* The next order of n parts, as a dictionary has them. */
+static bool next_order(uint8_t *order, unsigned n)
+{
+	unsigned i = n - 1, k = n - 1;
+	uint8_t t;
+
+	while (i > 0 && order[i - 1] >= order[i])
+		i--;
+	if (i == 0)
+		return false;
+	while (order[k] <= order[i - 1])
+		k--;
+	t = order[i - 1];
+	order[i - 1] = order[k];
+	order[k] = t;
+	for (k = n - 1; i < k; i++, k--) {
+		t = order[i];
+		order[i] = order[k];
+		order[k] = t;
+	}
+	return true;
+}
+
+static void in_any_order(void **state)
+{
+	uint8_t order[PARTS] = { 0, 1, 2, 3, 4, 5 };
+	unsigned i, n = 0;
+
+	(void)state;
+	do {
+		struct vcpu v[2];
+		struct guest g;
+
+		guest_start(&g, 4 * MIB, MAP_PRIVATE);
+		g.memory[DO_SPIN] = 0xcc;	/* int3 */
+		for (i = 0; i < 2; i++) {
+			vcpu_start(&v[i], &g, i, DO_SPIN);
+			must(ioctl(v[i].fd, VMM_RUN));
+			assert_int_equal(v[i].page->exit.kind,
+			    VMM_EXIT_EXCEPTION);
+		}
+		for (i = 0; i < PARTS; i++)
+			let_go(&g, v, order[i]);
+		expect_nothing_lives();
+		n++;
+	} while (next_order(order, PARTS));
+	assert_int_equal(n, 720);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest ends[] = {
 		cmocka_unit_test(killed),
 		cmocka_unit_test(killed_together),
+		cmocka_unit_test(killed_at_any_moment),
 		cmocka_unit_test(exits),
 		cmocka_unit_test(execs),
 		cmocka_unit_test(inherited_by_exec),
+		cmocka_unit_test(outlived_by_a_child),
 		cmocka_unit_test(closed_in_use),
+		cmocka_unit_test(in_any_order),
 	};
 
 	if (argc == 2)
