@@ -195,6 +195,19 @@ static void what_is_missing_is_said(void **state)
 	refused(&w, "no VMX");
 }
 
+static void a_timer_that_counts_wrong_is_not_used(void **state)
+{
+	struct vmx_words w = *named("Nehalem, without unrestricted guest");
+
+	(void)state;
+	w.cpuid1_eax = 0x106a5;		/* Xeon 5500, D0 */
+	assert_false(vmx_has_timer(&w));
+	w.cpuid1_eax = 0x206c2;		/* Xeon 5600 */
+	assert_true(vmx_has_timer(&w));
+	w.pin &= ~((uint64_t)VMX_PIN_TIMER << 32);
+	assert_false(vmx_has_timer(&w));
+}
+
 /* What AMD's processors lack is for svm/ to say. */
 static void others_processors_are_not_spoken_of(void **state)
 {
@@ -531,6 +544,7 @@ int main(void)
 		cmocka_unit_test(what_is_missing_is_said),
 		cmocka_unit_test(others_processors_are_not_spoken_of),
 		cmocka_unit_test(a_tag_that_cannot_be_flushed_is_not_used),
+		cmocka_unit_test(a_timer_that_counts_wrong_is_not_used),
 		cmocka_unit_test(every_value_fits_its_field),
 		cmocka_unit_test(the_guest_is_ring_3_in_64_bit_mode),
 		cmocka_unit_test(cr4_follows_the_host_where_ring_3_sees_it),

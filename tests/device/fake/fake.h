@@ -58,6 +58,7 @@ struct fake {
 	void (*on_resched)(void);	/* a hook: others run */
 	void (*on_attention)(void);	/* a hook: interrupts are off */
 	void (*on_unlock)(const char *name);	/* a hook: they were waiting */
+	bool tsc_unstable;	/* it is no clock */
 	uint64_t resched_calls, machine_checks, debug_restores, timer_starts;
 	char log[512];			/* the last line */
 	uint32_t log_lines;
@@ -100,6 +101,7 @@ void fake_may_sleep(const char *who);
 void fake_irqs_off(const char *who);
 /* Fire each timer that is due after that time has gone by. */
 void fake_advance(uint64_t ns);
+#define FAKE_GHZ 3u	/* of the TSC */
 bool fake_timer_running(const struct os_timer *t);
 uint32_t fake_live_timers(void);
 /* Hotplug, as a host does it; false: refused. */

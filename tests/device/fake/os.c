@@ -463,6 +463,19 @@ uint64_t os_real_ns(void)
 	return 1700000000000000000ull + fake.now;
 }
 
+bool os_tsc_is_clock(void)
+{
+	return !fake.tsc_unstable;
+}
+
+uint64_t os_tsc_at(uint64_t mono_ns)
+{
+	const uint64_t hour = 3600000000000ull;
+	uint64_t ns = mono_ns > fake.now ? mono_ns - fake.now : 0;
+
+	return fake_hw.tsc + (ns < hour ? ns : hour) * FAKE_GHZ;
+}
+
 /* ---- processors ---- */
 
 uint32_t os_cpu_max(void)
@@ -620,6 +633,7 @@ void fake_advance(uint64_t ns)
 	struct os_timer *t;
 
 	fake.now += ns;
+	fake_hw.tsc += ns * FAKE_GHZ;
 	for (t = timers; t != NULL; t = t->next) {
 		if (t->when == 0 || t->when > fake.now)
 			continue;

@@ -557,13 +557,32 @@ static void change(struct vmm_regs *regs, const struct fake_step *s)
 	put(VMX_GUEST_GS_BASE, t.gs_base);
 }
 
+/* What the TSC is when the preemption timer is over, 25.5.1. */
+static uint64_t timer_end(void)
+{
+	const uint32_t rate = (uint32_t)fake_msr_get(here(), VMX_MSR_MISC) & 31;
+
+	if ((get(VMX_PIN) & VMX_PIN_TIMER) == 0)
+		return UINT64_MAX;
+	return ((fake_hw.tsc >> rate) + get(VMX_GUEST_TIMER)) << rate;
+}
+
 static void play(struct vmm_regs *regs, uint64_t tag)
 {
 	const uint64_t root = get(VMX_EPTP) & X86_NPT_ADDR;
+	const uint64_t end = timer_end();
 	struct guest_fault f;
 	struct fake_step *s;
 
+	if (fake_hw.tsc >= end) {
+		put(VMX_REASON, VMX_REASON_TIMER);
+		return;
+	}
 	while ((s = fake_script_next(here(), tag)) != NULL) {
+		if (fake_hw.tsc >= end) {
+			put(VMX_REASON, VMX_REASON_TIMER);
+			return;
+		}
 		if (s->kind == FAKE_CHANGE) {
 			fake_script.at++;
 			change(regs, s);

@@ -56,6 +56,10 @@ uint32_t os_uid(void);
 uint64_t os_mono_ns(void);
 uint64_t os_real_ns(void);
 uint64_t os_real_ns(void);		/* since 1970 */
+/* Does the TSC of all processors go on at one rate?  It may cease to. */
+bool os_tsc_is_clock(void);
+/* What it says when os_mono_ns() is that, or in an hour if that is before. */
+uint64_t os_tsc_at(uint64_t mono_ns);
 /* Is [uaddr, uaddr + size) a possible range of user addresses? */
 bool os_user_range(uint64_t uaddr, uint64_t size);
 

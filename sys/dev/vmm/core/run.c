@@ -154,11 +154,17 @@ static uint32_t take_groups(struct vmm_vcpu *v, uint32_t commit)
 /* The timer is started when the processor is known. */
 static void change_deadline(struct vmm_vcpu *v, uint64_t deadline)
 {
-	if (v->deadline != 0)
+	if (v->deadline != 0 && !v->by_tsc)
 		os_timer_stop(&v->timer);
 	OS_WRITE(v->expired, 0);
 	v->deadline = deadline;
 	v->timer_cpu = VMM_NO_CPU;
+	v->deadline_tsc = 0;
+	v->by_tsc = false;
+	if (vmm_hw.has_timer) {
+		v->by_tsc = deadline != 0 && os_tsc_is_clock();
+		v->pending |= VMM_LOAD_TIMER;
+	}
 }
 
 /* False: the exit FAILED is in the page. */
@@ -210,7 +216,12 @@ void vmm_run_expired(struct os_timer *t)
  * firing elsewhere just now, and so stays there, it is. */
 static bool start_timer(struct vmm_vcpu *v, uint32_t cpu)
 {
-	os_timer_start(&v->timer, v->deadline);
+	if (v->by_tsc) {
+		v->deadline_tsc = os_tsc_at(v->deadline);
+		v->pending |= VMM_LOAD_TIMER;
+	} else {
+		os_timer_start(&v->timer, v->deadline);
+	}
 	v->timer_cpu = cpu;
 	if (os_mono_ns() < v->deadline)
 		return true;
@@ -372,6 +383,18 @@ out:
 
 /* ---- outside ---- */
 
+/* Nobody but the clock says that it is when the processor's own timer is used:
+ * that may be early, or count while the guest runs only. */
+static bool is_over(struct vmm_vcpu *v)
+{
+	if (v->by_tsc && OS_READ(v->expired) == 0) {
+		v->timer_cpu = VMM_NO_CPU;
+		if (os_mono_ns() >= v->deadline)
+			OS_WRITE(v->expired, 1);
+	}
+	return OS_READ(v->expired) != 0;
+}
+
 /*
  * Has the run come to its end?  A kick first: it is told once, while the
  * others stay as they are until the next run.
@@ -384,7 +407,7 @@ static bool ends_here(struct vmm_vcpu *v)
 		vmm_exit_plain(v, VMM_EXIT_INTERRUPTED, VMM_BY_KICK);
 		return true;
 	}
-	if (OS_READ(v->expired) != 0) {
+	if (is_over(v)) {
 		vmm_exit_plain(v, VMM_EXIT_DEADLINE, 0);
 		return true;
 	}

@@ -83,6 +83,7 @@ struct vmm_hw {
 		uint32_t offset, size;
 	} part[64];
 	bool has_tsc_aux;			/* [I] there is such an MSR */
+	bool has_timer;				/* [I] runs end by deadline_tsc */
 	struct vmm_fact facts[VMM_FACTS];	/* [I] */
 	struct vmm_cpu *cpus;			/* [I] os_cpu_max() of them */
 	struct os_mutex lock;
@@ -205,6 +206,7 @@ struct vmm_machine {
 #define VMM_LOAD_CPU	8u	/* another processor than before, or another
 				 * vCPU was here: nothing cached is right */
 #define VMM_LOAD_DEBUG	16u	/* dr7 */
+#define VMM_LOAD_TIMER	32u	/* deadline_tsc; stays while that is not 0 */
 
 #define VMM_NO_CPU	0xffffffffu
 #define VMM_MSR_TSC_AUX	0xc0000103u
@@ -262,6 +264,8 @@ struct vmm_vcpu {
 	bool debug;			/* dr7 enables something */
 	uint64_t deadline;		/* the timer is armed for it; 0 */
 	uint32_t timer_cpu;		/* there, or VMM_NO_CPU */
+	bool by_tsc;			/* ... the processor's own */
+	uint64_t deadline_tsc;		/* by that; 0: none, or the host's */
 	struct os_timer timer;
 	uint8_t *host_xsave;		/* the thread's own, while inside */
 	uint64_t host_tsc_aux;		/* the processor's, likewise */
@@ -283,6 +287,7 @@ struct vmm_vcpu {
 			uint64_t eptp;
 			bool written;	/* what it has for ever */
 			bool launched;	/* since it was cleared */
+			bool timer;	/* counts while the guest runs */
 			uint32_t cpu;	/* whose tags the spaces have */
 			/* What is in the VMCS. */
 			uint64_t rsp, fs_base, gs_base;

@@ -8,11 +8,16 @@
 #include <linux/capability.h>
 #include <linux/cred.h>
 #include <linux/gfp.h>
+#include <linux/math64.h>
 #include <linux/mm.h>
 #include <linux/printk.h>
 #include <linux/slab.h>
 #include <linux/timekeeping.h>
 #include <linux/uaccess.h>
+
+#include <asm/cpufeature.h>
+#include <asm/msr.h>
+#include <asm/tsc.h>
 
 void *os_zalloc(size_t size)
 {
@@ -110,6 +115,22 @@ uint64_t os_mono_ns(void)
 uint64_t os_real_ns(void)
 {
 	return ktime_get_real_ns();
+}
+
+bool os_tsc_is_clock(void)
+{
+	return tsc_khz != 0 && boot_cpu_has(X86_FEATURE_CONSTANT_TSC) &&
+	    !check_tsc_unstable();
+}
+
+uint64_t os_tsc_at(uint64_t mono_ns)
+{
+	const uint64_t now = ktime_get_ns(), tsc = rdtsc();
+	uint64_t ns = mono_ns > now ? mono_ns - now : 0;
+
+	/* So that the product has its place. */
+	ns = min_t(uint64_t, ns, 3600ull * NSEC_PER_SEC);
+	return tsc + mul_u64_u32_div(ns, tsc_khz, NSEC_PER_MSEC);
 }
 
 void os_log(const char *fmt, ...)

@@ -125,6 +125,24 @@ int vmx_usable(const struct vmx_words *w, struct vmx_controls *c,
 	return 0;
 }
 
+bool vmx_has_timer(const struct vmx_words *w)
+{
+	/* "The VMX-preemption timer does not count down at the rate
+	 * specified": specification updates 320836 AAJ124, 321333 AAM126,
+	 * 320767 AAP86, 322166 AAN92, 322814 AAT59, 322911 AAU65, 323056
+	 * AAX65, 323344 BA86; and of the Xeon E3-1200 v2. */
+	static const uint32_t wrong[] = {
+		0x106a0, 0x106a1, 0x106a4, 0x106a5, 0x106e5, 0x20652, 0x20655,
+		0x206e6, 0x306a8
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+		if (w->cpuid1_eax == wrong[i])
+			return false;
+	return (w->pin >> 32 & VMX_PIN_TIMER) != 0;
+}
+
 /* Tables of four levels. */
 uint32_t vmx_gpa_bits(const struct vmx_words *w)
 {

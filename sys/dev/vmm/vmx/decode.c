@@ -204,6 +204,7 @@ void vmx_decode_reason(struct vmm_cause *cause, uint32_t reason)
 		decode_violation(cause);
 		break;
 	case VMX_REASON_INTERRUPT:
+	case VMX_REASON_TIMER:
 		break;
 	case VMX_REASON_CPUID:
 		cause->length = read32(VMX_LENGTH);

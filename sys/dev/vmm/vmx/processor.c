@@ -21,6 +21,7 @@ static void read_words(struct vmx_words *w)
 	cpu_cpuid(0, 0, r);
 	w->amd = r[1] == VMX_CPUID0_EBX_AMD || r[1] == VMX_CPUID0_EBX_HYGON;
 	cpu_cpuid(1, 0, r);
+	w->cpuid1_eax = r[0];
 	w->cpuid1_ecx = r[2];
 	if ((r[2] & VMX_CPUID1_ECX) == 0)
 		return;
@@ -91,6 +92,7 @@ int vmx_probe(struct vmm_hw *hw, const char **why)
 	hw->npt = (hw->caps & VMM_CAP_HW_DIRTY) != 0 ? &x86_npt_ept :
 						       &x86_npt_ept_plain;
 	hw->nasid = VMX_VPIDS;
+	hw->has_timer = vmx_has_timer(&vmx_facts.words);
 	set_facts(hw, &vmx_facts.words);
 	return 0;
 }

@@ -85,6 +85,7 @@ static void write_guest(struct vmm_vcpu *v)
 
 	write_values(values, vmx_guest_values(&g, values));
 	v->vmx.rsp = v->vmx.fs_base = v->vmx.gs_base = 0;
+	v->vmx.timer = false;
 	v->vmx.written = true;
 }
 
@@ -251,11 +252,41 @@ static void forget_nested(struct vmm_vcpu *v, struct vmm_cpu *c)
 		(void)cpu_invept(VMX_INVEPT_ALL, 0);
 }
 
+/*
+ * 25.5.1: counts as one bit of the TSC changes, while the guest runs; 0 leaves
+ * it before anything else of it happens.  What is too long for it ends early,
+ * and goes on from there.
+ */
+static void load_timer(struct vmm_vcpu *v)
+{
+	const bool on = v->deadline_tsc != 0;
+	uint64_t now, left = 0;
+
+	if (v->vmx.timer != on) {
+		v->vmx.timer = on;
+		(void)cpu_vmwrite(VMX_PIN, vmx_facts.controls.pin |
+		    (on ? VMX_PIN_TIMER : 0));
+	}
+	if (!on)
+		return;
+	now = cpu_rdtsc();
+	if (v->deadline_tsc > now)
+		left = (v->deadline_tsc - now) >>
+		    VMX_MISC_RATE(vmx_facts.words.misc);
+	(void)cpu_vmwrite(VMX_GUEST_TIMER, left >> 32 == 0 ? left :
+	    0xffffffff);
+}
+
 /* The part of a run that follows a change.  Inlined it would make the others
  * longer. */
 __attribute__((__noinline__)) static void load(struct vmm_vcpu *v,
     struct vmm_cpu *c, uint32_t what)
 {
+	if ((what & VMM_LOAD_TIMER) != 0)
+		load_timer(v);
+	v->pending = v->deadline_tsc != 0 ? VMM_LOAD_TIMER : 0;
+	if ((what & ~VMM_LOAD_TIMER) == 0)
+		return;
 	if ((what & VMM_LOAD_SPACE) != 0) {
 		(void)cpu_vmwrite(VMX_GUEST_CR3, v->cr3);
 		/* Null selectors, of which there are four, are all that a
@@ -272,7 +303,6 @@ __attribute__((__noinline__)) static void load(struct vmm_vcpu *v,
 	if ((what & VMM_LOAD_CPU) != 0)
 		change_cpu(v, c);
 	load_vpid(v, c);
-	v->pending = 0;
 }
 
 /* ---- the run ---- */

@@ -48,6 +48,8 @@
 #define VMX_BASIC_TRUE		(1ull << 55)
 #define VMX_TYPE_WB		6u
 
+#define VMX_MISC_RATE(misc)	((uint32_t)(misc) & 31)	/* A.6 */
+
 /* A.10 */
 #define VMX_EPT_WALK_4		(1ull << 6)
 #define VMX_EPT_WB		(1ull << 14)
@@ -63,6 +65,7 @@
 /* 24.6.1 */
 #define VMX_PIN_INTERRUPTS	(1u << 0)
 #define VMX_PIN_NMI		(1u << 3)
+#define VMX_PIN_TIMER		(1u << 6)
 
 /* 24.6.2, table 24-6 */
 #define VMX_PROC_TSC_OFFSET	(1u << 3)
@@ -181,6 +184,7 @@ enum vmx_field {
 	VMX_GUEST_BLOCKING = 0x4824,	/* interruptibility state */
 	VMX_GUEST_ACTIVITY = 0x4826,
 	VMX_GUEST_SYSENTER_CS = 0x482a,
+	VMX_GUEST_TIMER = 0x482e,
 	VMX_HOST_SYSENTER_CS = 0x4c00,
 
 	VMX_CR0_MASK = 0x6000,
@@ -243,6 +247,7 @@ enum vmx_reason {
 	VMX_REASON_MSR_LOAD = 34,
 	VMX_REASON_EPT_VIOLATION = 48,
 	VMX_REASON_EPT_MISCONFIG = 49,
+	VMX_REASON_TIMER = 52,
 	VMX_REASON_LAST = 81
 };
 

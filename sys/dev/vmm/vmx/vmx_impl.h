@@ -15,7 +15,7 @@
 /* The processor's words about itself. */
 struct vmx_words {
 	bool amd;			/* another vendor's file knows it */
-	uint32_t cpuid1_ecx;
+	uint32_t cpuid1_eax, cpuid1_ecx;
 	uint32_t sizes_eax;		/* CPUID 8000_0008 */
 	uint64_t feature_control;	/* 0: none */
 	/* A.1 to A.10; the true variants where there are any. */
@@ -33,6 +33,8 @@ struct vmx_controls {
 int vmx_usable(const struct vmx_words *w, struct vmx_controls *c,
     uint64_t *caps, const char **why);
 uint32_t vmx_gpa_bits(const struct vmx_words *w);
+/* Has it a timer that counts as it says? */
+bool vmx_has_timer(const struct vmx_words *w);
 
 struct vmx_value {
 	uint32_t field;
