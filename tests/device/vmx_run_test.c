@@ -381,6 +381,49 @@ static void vpids_are_given_out_again_after_a_flush(void **state)
 	assert_int_equal(fake_vmx.invvpid - before, 3);
 }
 
+/* Its root may be where another's was, which the processor cannot know. */
+static void another_machine_begins_with_a_flush(void **state)
+{
+	struct device *d = *state;
+	struct vmm_machine *m;
+	struct vmm_vcpu *v;
+	uint32_t context;
+
+	assert_ok(machine_create(&m));
+	assert_ok(memory_map(m, 0, MEMORY_SIZE, MEMORY, RWX));
+	assert_ok(vcpu_create(m, 0, &v));
+	assert_ok(context_create(m, &context));
+	vcpu_prepare(v, context);
+	leave(d, d->v);
+	flushes(d, v, 1, 0);
+	flushes(d, v, 0, 0);
+	flushes(d, d->v, 1, 0);
+	vmm_vcpu_destroy(v);
+	vmm_machine_put(m);
+}
+
+static uint64_t vpid(struct vmm_vcpu *v)
+{
+	return fake_vmx_of(v->vmx.vmcs_pa, VMX_VPID);
+}
+
+/* A VPID is that of a space on one processor; on another one somebody else
+ * has the same. */
+static void a_vpid_stays_on_its_processor(void **state)
+{
+	struct device *d = *state;
+	struct vmm_vcpu *v = second(d);
+
+	leave(d, d->v);
+	fake_migrate(1);
+	leave(d, v);
+	assert_int_equal(vpid(v), vpid(d->v));
+	leave(d, d->v);
+	assert_int_not_equal(vpid(v), vpid(d->v));
+	fake_migrate(0);
+	vmm_vcpu_destroy(v);
+}
+
 /* ---- the host ---- */
 
 static void selectors_of_the_thread_are_as_they_were(void **state)
@@ -505,6 +548,8 @@ int main(void)
 		TEST_VMX(nothing_is_flushed_without_need),
 		TEST_VMX(leaves_that_go_are_flushed_where_they_were),
 		TEST_VMX(vpids_are_given_out_again_after_a_flush),
+		TEST_VMX(another_machine_begins_with_a_flush),
+		TEST_VMX(a_vpid_stays_on_its_processor),
 		TEST_VMX(selectors_of_the_thread_are_as_they_were),
 		TEST_VMX(what_changes_of_the_host_is_told_to_the_processor),
 		TEST_VMX(an_nmi_is_the_hosts),

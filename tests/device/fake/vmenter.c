@@ -393,6 +393,11 @@ void fake_vmx_put(uint32_t field, uint64_t value)
 	put(field, value);
 }
 
+uint64_t fake_vmx_of(uint64_t pa, uint32_t field)
+{
+	return find(pa, false)->field[field / 2];
+}
+
 /* What the host's safety and the contract want: no way past the host. */
 static void check_safe(void)
 {

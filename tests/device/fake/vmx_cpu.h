@@ -69,5 +69,7 @@ void fake_hw_intel(void);
 /* A field of the current control structure, for tests of decoding. */
 void fake_vmx_load(void);
 void fake_vmx_put(uint32_t field, uint64_t value);
+/* Of any control structure. */
+uint64_t fake_vmx_of(uint64_t pa, uint32_t field);
 
 #endif
