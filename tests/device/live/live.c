@@ -195,6 +195,20 @@ void vcpu_join(struct vcpu *v)
 		    (unsigned long long)v->page->exit.gpa);
 }
 
+void guest_expect_sums(const struct guest *g, const struct vcpu *v)
+{
+	uint64_t at, count;
+
+	for (at = TOUCH_FROM; at < g->size; at += PAGE) {
+		memcpy(&count, g->memory + at, sizeof(count));
+		if (count - v->page->regs.rax > 1)
+			fail_msg("%llu instead of %llu at %llx",
+			    (unsigned long long)count,
+			    (unsigned long long)v->page->regs.rax,
+			    (unsigned long long)at);
+	}
+}
+
 /* ---- */
 
 uint64_t now_ns(void)

@@ -73,6 +73,8 @@ void vcpu_end(struct vcpu *v);
  * memory are no reason to stop, all else is. */
 void vcpu_go(struct vcpu *v);
 void vcpu_join(struct vcpu *v);
+/* v alone has been at DO_TOUCH: each page was counted in once a round. */
+void guest_expect_sums(const struct guest *g, const struct vcpu *v);
 
 uint64_t now_ns(void);
 /* Files of sysfs: a line. False: there is none, or it cannot be. */

@@ -53,21 +53,6 @@ static bool there_is_swap(void)
 	return n > 1;
 }
 
-/* Each page has been counted in once a round. */
-static void expect_sums(const struct guest *g, const struct vcpu *v)
-{
-	uint64_t at, count;
-
-	for (at = TOUCH_FROM; at < g->size; at += PAGE) {
-		memcpy(&count, g->memory + at, sizeof(count));
-		if (count - v->page->regs.rax > 1)
-			fail_msg("%llu instead of %llu at %llx",
-			    (unsigned long long)count,
-			    (unsigned long long)v->page->regs.rax,
-			    (unsigned long long)at);
-	}
-}
-
 static void pages_go_out_and_come_in(void **state)
 {
 	uint64_t out, in, end;
@@ -85,7 +70,7 @@ static void pages_go_out_and_come_in(void **state)
 	for (end = now_ns() + 8000000000u; now_ns() < end; usleep(20000))
 		must(madvise(g.memory, g.size, MADV_PAGEOUT));
 	vcpu_join(&v);
-	expect_sums(&g, &v);
+	guest_expect_sums(&g, &v);
 	out = vmstat("pswpout") - out;
 	in = vmstat("pswpin") - in;
 	print_message("# out %llu, in %llu, rounds %llu\n",
@@ -129,7 +114,7 @@ static void merged_pages_are_split(void **state)
 		usleep(50000);
 	merged = sharing();
 	assert_true(merged >= 400);
-	expect_sums(&g, &v);
+	guest_expect_sums(&g, &v);
 	v.stop = false;
 	vcpu_go(&v);
 	usleep(1500000);
@@ -138,7 +123,7 @@ static void merged_pages_are_split(void **state)
 	    (unsigned long long)merged, (unsigned long long)rounds,
 	    (unsigned long long)v.page->regs.rax);
 	assert_true(v.page->regs.rax > rounds);
-	expect_sums(&g, &v);
+	guest_expect_sums(&g, &v);
 	(void)file_write(KSM "run", "2");
 	vcpu_end(&v);
 	guest_end(&g);
@@ -160,7 +145,7 @@ static void huge_pages_are_large_leaves(void **state)
 	vcpu_go(&v);
 	usleep(1000000);
 	vcpu_join(&v);
-	expect_sums(&g, &v);
+	guest_expect_sums(&g, &v);
 	print_message("# leaves of 2 MiB: %llu\n",
 	    (unsigned long long)v.counters[LARGE_2M]);
 	assert_true(v.counters[LARGE_2M] >= 4);
