@@ -15,12 +15,12 @@ includes()
 		sed 's/:[ 	]*#[ 	]*include[ 	]*/:/; s/[ 	]*$//'
 }
 
-# none TEXT: what comes in on standard input is wrong
+# none TEXT...: what comes in on standard input is wrong
 none()
 {
 	if grep . >"$scratch/none"; then
 		cat "$scratch/none"
-		bad "$1"
+		bad "$*"
 	fi
 }
 
@@ -32,8 +32,9 @@ includes lib/libvmmctl/*.c lib/libvmmctl/*.h |
 
 includes $(files | grep -E '^(lib|tools|include)/.*\.(c|h|S)$') |
 	grep 'sys/dev/vmm/' |
-	grep -vE 'vmm_(counters\.def|ioctl\.h)"' |
-	none "the library and the tools see the driver's ABI only"
+	grep -vE 'vmm_(counters\.def|ioctl\.h)"|/svm/svm\.h"|/vmx/vmx\.h"' |
+	none "the library and the tools see the driver's ABI only, and what" \
+		"processors define"
 
 includes include/*.h | grep -vE ':(<std(def|int)\.h>|"vmmctl[a-z_]*\.h")' |
 	none "public headers include stddef.h and stdint.h only"

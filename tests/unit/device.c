@@ -160,6 +160,11 @@ static int vcpu_create(void *arg)
 	return new_fd(device.vcpu_error, VCPU_FD + (int)a->index);
 }
 
+static int raw(void *arg)
+{
+	return device.raw != NULL ? device.raw(arg) : -EPERM;
+}
+
 static const struct {
 	unsigned long request;
 	int (*call)(void *arg);
@@ -169,7 +174,7 @@ static const struct {
 	{ VMM_CPUID_SET, cpuid_set }, { VMM_CONTEXT_CREATE, context_create },
 	{ VMM_CONTEXT_DESTROY, context_destroy },
 	{ VMM_XSAVE_GET, xsave_get }, { VMM_XSAVE_SET, xsave_set },
-	{ VMM_VCPU_CREATE, vcpu_create },
+	{ VMM_VCPU_CREATE, vcpu_create }, { VMM_RAW, raw },
 };
 
 /* As the probe wants it, at the next instruction. */

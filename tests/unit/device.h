@@ -27,6 +27,8 @@ struct device {
 	char why[64];
 	/* Answers a run: fills the page's exit. */
 	void (*run)(struct vmm_vcpu_page *page);
+	/* Answers VMM_RAW; NULL: no field may be seen. */
+	int (*raw)(struct vmm_raw *a);
 	/* What was called. */
 	int runs, kicks, opens;
 	uint32_t commit;		/* of the last run */

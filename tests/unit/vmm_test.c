@@ -2,6 +2,7 @@
 /* The vmm backend against a device that keeps book. */
 #include "device.h"
 #include "unit.h"
+#include "vmm/explain.h"
 
 #include <stdlib.h>
 #include <unistd.h>
@@ -637,6 +638,41 @@ static void refused_by_the_device(void **state)
 	assert_int_equal(device.commit, VMM_SET_SPACE | VMM_SET_CONTEXT);
 }
 
+static void fail_hardware(struct vmm_vcpu_page *p)
+{
+	p->exit.kind = VMM_EXIT_FAILED;
+	p->exit.detail = 0;
+	p->exit.raw = ~0ull;
+}
+
+/* A control block with nothing in it; that the processor has long mode, any
+ * that runs this does. */
+static int raw_zero(struct vmm_raw *a)
+{
+	assert_int_equal(a->op, VMM_RAW_READ);
+	assert_int_equal(a->reserved, 0);
+	a->value = a->field == offsetof(struct svm_vmcb, efer) ? 0xd00 : 0;
+	return 0;
+}
+
+static void refused_by_the_processor(void **state)
+{
+	struct unit *u = *state;
+
+	device.run = fail_hardware;
+	device.raw = raw_zero;
+	run(u, VMMCTL_EXIT_FAILED);
+	assert_string_equal(u->e.field, "EFER");
+	assert_int_equal(u->e.value, 0xd00);
+	assert_string_equal(u->e.rule, "SVME must be 1");
+	assert_string_equal(u->e.section, "APM vol. 2 15.5.1");
+	/* Whoever the vendor is, something is said. */
+	strcpy(device.info.vendor, "other");
+	device.raw = NULL;
+	run(u, VMMCTL_EXIT_FAILED);
+	assert_non_null(u->e.section);
+}
+
 /* Memory and descriptors run out at each place in turn. */
 static void nothing_leaks(void **state)
 {
@@ -690,6 +726,7 @@ int main(void)
 		cmocka_unit_test(memory_exits),
 		cmocka_unit_test(failures),
 		TEST(refused_by_the_device),
+		TEST(refused_by_the_processor),
 		TEST(nothing_leaks),
 	};
 

@@ -91,6 +91,22 @@ static __attribute__((noinline)) int failed(struct vmmctl *v, int err)
 	}
 }
 
+/* The processor would not enter. */
+static __attribute__((noinline)) void explain(struct vmmctl_machine *m,
+    const struct vmm_vcpu_page *page, struct event *ev)
+{
+	const struct dv_machine *d = m->backend_data;
+	const struct dv_host *h = m->v->backend_data;
+	int fd = -1;
+
+	mtx_lock(&m->lock);
+	for (uint32_t i = 0; i < DV_VCPUS_MAX; i++)
+		if (d->cpu[i] != NULL && d->cpu[i]->page == page)
+			fd = (int)d->cpu[i]->fd;
+	mtx_unlock(&m->lock);
+	dv_explain(&h->info, fd, ev);
+}
+
 /* All but the exit SYSCALL. */
 static __attribute__((noinline)) int rare(const struct vmm_vcpu_page *page,
     struct vmmctl_regs *regs, int err, struct event *ev)
@@ -102,6 +118,8 @@ static __attribute__((noinline)) int rare(const struct vmm_vcpu_page *page,
 	if (err != 0)
 		return failed(c->m->v, err);
 	dv_decode(&page->exit, c->debug.dr7, c->m->v->info.gpa_limit, ev);
+	if (page->exit.kind == VMM_EXIT_FAILED && page->exit.detail == 0)
+		explain(c->m, page, ev);
 	return 0;
 }
 

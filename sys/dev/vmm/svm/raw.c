@@ -61,6 +61,7 @@ static const struct field fields[] = {
 	F(rflags, 0),
 	F(rip, 0),
 	F(rsp, 0),
+	F(s_cet, 0),
 	F(rax, 0),
 	F(cr2, 1),
 	F(g_pat, 0),

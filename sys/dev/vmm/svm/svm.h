@@ -7,7 +7,7 @@
 #ifndef VMM_SVM_H
 #define VMM_SVM_H
 
-#include "os_types.h"
+#include "../vmm_ioctl.h"	/* for types */
 
 #define SVM_CPUID_FEATURES	0x80000001u	/* ECX bit 2: SVM */
 #define SVM_CPUID_FEATURES_SVM	(1u << 2)

@@ -7,7 +7,7 @@
 #ifndef VMM_VMX_H
 #define VMM_VMX_H
 
-#include "os_types.h"
+#include "../vmm_ioctl.h"	/* for types */
 
 #define VMX_CPUID0_EBX_AMD	0x68747541u	/* Auth... */
 #define VMX_CPUID0_EBX_HYGON	0x6f677948u	/* Hygo... */
