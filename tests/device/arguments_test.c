@@ -603,6 +603,15 @@ static void raw_refuses(void **state)
 	a = good;
 	assert_ok(vmm_vcpu_ioctl(d->v, VMM_RAW, &a));
 	assert_int_equal(a.value, 0x1234);
+	/* What may only be read may be written if the host says so. */
+	a.field = 2048;
+	a.op = VMM_RAW_WRITE;
+	assert_int_equal(vmm_vcpu_ioctl(d->v, VMM_RAW, &a), EPERM);
+	fake.raw_all = true;
+	assert_ok(vmm_vcpu_ioctl(d->v, VMM_RAW, &a));
+	a.field = 4096;
+	assert_int_equal(vmm_vcpu_ioctl(d->v, VMM_RAW, &a), EPERM);
+	fake.raw_all = false;
 	/* At rest again after each. */
 	assert_int_equal(d->v->busy, VMM_REST);
 }

@@ -506,7 +506,7 @@ static void what_is_not_on_the_list_is_refused(void **state)
 			assert_int_equal(svm_raw_get(b, secret[i], widths[k],
 			    &value), EPERM);
 			assert_int_equal(svm_raw_set(b, secret[i], widths[k],
-			    1), EPERM);
+			    1, false), EPERM);
 		}
 	}
 	free(b);
@@ -521,7 +521,8 @@ static void nothing_that_matters_can_be_written(void **state)
 	(void)state;
 	for (field = 0; field < 4200; field++) {
 		for (width = 0; width <= 16; width++)
-			written += svm_raw_set(b, field, width, ~0ull) == 0;
+			written += svm_raw_set(b, field, width, ~0ull,
+			    false) == 0;
 	}
 	assert_true(written > 0 && written < 8);
 	assert_memory_equal(b, before, AT(tsc_offset));
@@ -529,6 +530,25 @@ static void nothing_that_matters_can_be_written(void **state)
 	assert_memory_equal(&b->rflags, &before->rflags,
 	    AT(cr2) - AT(rflags));
 	free(before);
+	free(b);
+}
+
+/* Even who may break the guest gets nowhere but to what can be read. */
+static void all_that_can_be_read_can_be_written(void **state)
+{
+	struct svm_vmcb *b = block(0);
+	uint32_t field, width;
+	uint64_t value;
+
+	(void)state;
+	for (field = 0; field < 4200; field++) {
+		for (width = 0; width <= 16; width++)
+			assert_int_equal(svm_raw_set(b, field, width, 0, true),
+			    svm_raw_get(b, field, width, &value));
+	}
+	assert_int_equal(b->nested_cr3, 0x5000);
+	assert_int_equal(b->iopm_pa, 0x6000);
+	assert_int_equal(b->msrpm_pa, 0x7000);
 	free(b);
 }
 
@@ -550,6 +570,7 @@ int main(void)
 		cmocka_unit_test(fields_are_read_by_their_own_width),
 		cmocka_unit_test(what_is_not_on_the_list_is_refused),
 		cmocka_unit_test(nothing_that_matters_can_be_written),
+		cmocka_unit_test(all_that_can_be_read_can_be_written),
 	};
 
 	return RUN(tests);

@@ -375,6 +375,7 @@ static void a_raw_write_is_seen_by_the_processor(void **state)
 	struct device *d = load_on(SVM_CPUID_CLEAN);
 	struct vmm_raw raw = { .op = VMM_RAW_WRITE, .width = 8,
 	    .field = offsetof(struct svm_vmcb, tsc_offset), .value = 1000 };
+	struct vmm_regs regs;
 
 	(void)state;
 	leave_once(d);
@@ -389,10 +390,21 @@ static void a_raw_write_is_seen_by_the_processor(void **state)
 	raw.value = 1ull << 40;
 	assert_ok(vmm_vcpu_ioctl(d->v, VMM_RAW, &raw));
 	fake_exit_code(SVM_EXIT_HLT, 0, 0, 1);
+	d->page->regs.rflags |= VMM_X86_RFLAGS_FIXED | VMM_X86_RFLAGS_IF;
+	regs = d->page->regs;
 	assert_ok(vmm_vcpu_run(d->v));
 	/* The processor refuses it; the owner hears, and can put it right. */
 	assert_int_equal(d->exit->kind, VMM_EXIT_FAILED);
 	assert_int_equal(d->exit->raw, SVM_EXIT_INVALID);
+	assert_memory_equal(&d->page->regs, &regs, sizeof(regs));
+	raw.op = VMM_RAW_READ;
+	assert_ok(vmm_vcpu_ioctl(d->v, VMM_RAW, &raw));
+	assert_int_equal(raw.value, 1ull << 40);
+	raw.field = offsetof(struct svm_vmcb, cr3);
+	assert_ok(vmm_vcpu_ioctl(d->v, VMM_RAW, &raw));
+	assert_int_equal(raw.value, ROOT_GPA);
+	raw.field = offsetof(struct svm_vmcb, dr6);
+	raw.op = VMM_RAW_WRITE;
 	raw.value = SVM_DR6_NOTHING;
 	assert_ok(vmm_vcpu_ioctl(d->v, VMM_RAW, &raw));
 	RUN_TO(d, VMM_EXIT_EXCEPTION);

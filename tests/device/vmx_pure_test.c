@@ -501,17 +501,21 @@ static void nothing_of_the_host_can_be_read(void **state)
 
 	(void)state;
 	for (i = 0; i < sizeof(never) / sizeof(never[0]); i++) {
-		assert_int_equal(vmx_raw_check(never[i], 8, false), EPERM);
-		assert_int_equal(vmx_raw_check(never[i], 8, true), EPERM);
+		assert_int_equal(vmx_raw_check(never[i], 8, false, false), EPERM);
+		assert_int_equal(vmx_raw_check(never[i], 8, true, false), EPERM);
 	}
-	assert_ok(vmx_raw_check(VMX_GUEST_RIP, 8, false));
-	assert_int_equal(vmx_raw_check(VMX_GUEST_RIP, 4, false), EINVAL);
-	assert_int_equal(vmx_raw_check(VMX_GUEST_RIP, 8, true), EPERM);
-	assert_ok(vmx_raw_check(VMX_GUEST_CS, 2, false));
-	assert_ok(vmx_raw_check(VMX_REASON, 4, false));
-	assert_ok(vmx_raw_check(VMX_TSC_OFFSET, 8, true));
-	assert_int_equal(vmx_raw_check(VMX_EXCEPTIONS, 4, true), EPERM);
-	assert_int_equal(vmx_raw_check(VMX_PIN, 4, true), EPERM);
+	assert_ok(vmx_raw_check(VMX_GUEST_RIP, 8, false, false));
+	assert_int_equal(vmx_raw_check(VMX_GUEST_RIP, 4, false, false), EINVAL);
+	assert_int_equal(vmx_raw_check(VMX_GUEST_RIP, 8, true, false), EPERM);
+	assert_ok(vmx_raw_check(VMX_GUEST_CS, 2, false, false));
+	assert_ok(vmx_raw_check(VMX_REASON, 4, false, false));
+	assert_ok(vmx_raw_check(VMX_TSC_OFFSET, 8, true, false));
+	assert_int_equal(vmx_raw_check(VMX_EXCEPTIONS, 4, true, false), EPERM);
+	assert_int_equal(vmx_raw_check(VMX_PIN, 4, true, false), EPERM);
+	for (uint32_t field = 0; field < 0x8000; field++)
+		assert_int_equal(vmx_raw_check(field, vmx_field_bytes(field),
+		    true, true), vmx_raw_check(field, vmx_field_bytes(field),
+		    false, false));
 }
 
 static int setup_exits(void **state)

@@ -382,7 +382,7 @@ VMM_ASSERT(sizeof(struct vmm_vcpu_page) == 320);
 /*
  * Raw access to the control structure (VMCB by byte offset, VMCS by field
  * encoding), by allow-list: EPERM for what is not on it, EBUSY while the vCPU
- * runs.
+ * runs.  The module parameter raw_unsafe makes the list for writing longer.
  */
 #define VMM_RAW_READ	1u
 #define VMM_RAW_WRITE	2u

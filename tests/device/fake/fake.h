@@ -51,6 +51,7 @@ struct fake {
 	uint64_t resumes;		/* os_guest_begin() */
 
 	bool admin;
+	bool raw_all;			/* os_raw_all() */
 	uint32_t uid;
 	uint64_t now;			/* ns; every look is 1 later */
 	bool signal, resched, debug_in_use;

@@ -383,6 +383,12 @@ bool os_attention(void)
 	return fake.signal || fake.resched || fake.restart;
 }
 
+bool os_raw_all(void)
+{
+	fake_may_sleep("os_raw_all");
+	return fake.raw_all;
+}
+
 bool os_signal(void)
 {
 	return fake.signal;

@@ -238,9 +238,9 @@ static int raw_read(struct vmm_vcpu *v, uint32_t field, uint32_t width,
 }
 
 static int raw_write(struct vmm_vcpu *v, uint32_t field, uint32_t width,
-    uint64_t value)
+    uint64_t value, bool all)
 {
-	if (field >= 2048)
+	if (field >= 2048 && !(all && field < 4096))
 		return EPERM;
 	if (width != 8)
 		return EINVAL;

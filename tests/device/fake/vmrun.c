@@ -263,6 +263,9 @@ void svm_enter(uint64_t vmcb_pa, uint64_t host_pa, struct vmm_regs *regs)
 	if (!acceptable(b)) {
 		fake_vmrun.invalid++;
 		b->exit_code = SVM_EXIT_INVALID;
+		/* The host's, which is to stay there. */
+		memset(&b->es, 0xee, sizeof(*b) -
+		    offsetof(struct svm_vmcb, es));
 		return;
 	}
 	flush(b);

@@ -144,6 +144,9 @@ void os_cpus_interrupt(const struct os_cpuset *set);
  */
 /* A model-specific register that may be absent; false: it is. */
 bool os_rdmsr_safe(uint32_t msr, uint64_t *value);
+/* May the caller break guests, and by that the host, with VMM_RAW?  For tests
+ * of entries that the processor refuses. */
+bool os_raw_all(void);
 /* A machine check came while the guest ran. Interrupts off. */
 void os_machine_check(void);
 /* DR0-3, 6, 7 of the host were overwritten; interrupts off.  [inline] bool

@@ -125,6 +125,7 @@ int vmm_vcpu_kick(struct vmm_vcpu *v)
 int vmm_vcpu_raw(struct vmm_vcpu *v, struct vmm_raw *a)
 {
 	struct vmm_machine *m = v->machine;
+	const bool all = a->op == VMM_RAW_WRITE && os_raw_all();
 	int error = vmm_machine_usable(m);
 
 	if (error != 0)
@@ -141,7 +142,7 @@ int vmm_vcpu_raw(struct vmm_vcpu *v, struct vmm_raw *a)
 			    &a->value);
 		else if (a->op == VMM_RAW_WRITE)
 			error = vmm_hw.vendor->raw_write(v, a->field, a->width,
-			    a->value);
+			    a->value, all);
 		else
 			error = EINVAL;
 		vmm_release(&v->busy);

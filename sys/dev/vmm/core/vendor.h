@@ -97,11 +97,12 @@ struct vmm_vendor {
 	void (*run)(struct vmm_vcpu *v, struct vmm_cpu *c,
 	    struct vmm_cause *cause);
 
-	/* The allow-list of VMM_RAW; v is not running.  0, EPERM, EINVAL. */
+	/* The allow-list of VMM_RAW; v is not running.  0, EPERM, EINVAL.
+	 * all: what may be read may be written. */
 	int (*raw_read)(struct vmm_vcpu *v, uint32_t field, uint32_t width,
 	    uint64_t *value);
 	int (*raw_write)(struct vmm_vcpu *v, uint32_t field, uint32_t width,
-	    uint64_t value);
+	    uint64_t value, bool all);
 
 	/* Counters of raw exit codes: their number, and the name of each. */
 	uint32_t raw_count;

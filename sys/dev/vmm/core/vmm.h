@@ -50,6 +50,9 @@ struct vmm_cpu {
 			uint64_t host_save_pa;
 			void *host_vmcb;	/* [I] VMSAVE of the host */
 			uint64_t host_vmcb_pa;
+			/* [r] As the last one was entered that its owner has
+			 * written to. */
+			struct svm_vmcb *tried;
 			uint64_t generation;	/* [r] of ASIDs */
 			uint32_t next_asid;
 		} svm;
@@ -280,6 +283,7 @@ struct vmm_vcpu {
 			uint64_t vmcb_pa;
 			uint64_t *top;	/* [I] a fifth level; NULL: none */
 			uint32_t cpu;	/* whose tags the spaces have */
+			bool raw;	/* its owner has written to vmcb */
 		} svm;
 		struct {
 			void *vmcs;		/* [I] the page */

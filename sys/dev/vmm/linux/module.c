@@ -5,14 +5,29 @@
 #include "vmm.h"
 #include "linux.h"
 
+#include <linux/capability.h>
 #include <linux/miscdevice.h>
 #include <linux/module.h>
+#include <linux/security.h>
 
 bool vmm_ibpb;
 module_param_named(ibpb, vmm_ibpb, bool, 0644);
 MODULE_PARM_DESC(ibpb,
     "Issue a branch prediction barrier at every change from one guest user to "
     "another; default: only for threads that asked for it by prctl(2)");
+
+static bool raw_unsafe;
+module_param_unsafe(raw_unsafe, bool, 0644);
+MODULE_PARM_DESC(raw_unsafe,
+    "Let processes with CAP_SYS_RAWIO write every field of control structures "
+    "that can be read, so that tests can have entries refused; what is not "
+    "refused may crash the host");
+
+bool os_raw_all(void)
+{
+	return READ_ONCE(raw_unsafe) && capable(CAP_SYS_RAWIO) &&
+	    security_locked_down(LOCKDOWN_MSR) == 0;
+}
 
 /* The first that the processor has. */
 static const struct vmm_vendor *const vendors[] = {

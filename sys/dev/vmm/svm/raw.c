@@ -26,7 +26,7 @@ static const struct field fields[] = {
 	F(intercept[2], 0),
 	/* A clock that is off harms nobody but the guest. */
 	F(tsc_offset, 1),
-	F(asid, 0),
+	F(asid, 0),	/* each load brings another */
 	F(tlb_control, 0),
 	F(v_intr, 0),
 	F(interrupt_shadow, 0),
@@ -92,11 +92,11 @@ int svm_raw_get(const struct svm_vmcb *b, uint32_t field, uint32_t width,
 }
 
 int svm_raw_set(struct svm_vmcb *b, uint32_t field, uint32_t width,
-    uint64_t value)
+    uint64_t value, bool all)
 {
 	const struct field *f = find(field);
 
-	if (f == NULL || !f->writable)
+	if (f == NULL || !(f->writable || all))
 		return EPERM;
 	if (f->width != width)
 		return EINVAL;

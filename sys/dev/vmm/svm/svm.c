@@ -111,8 +111,13 @@ static int svm_cpu_init(struct vmm_cpu *c)
 	c->svm.host_vmcb = os_cpu_page_alloc(&c->svm.host_vmcb_pa);
 	if (c->svm.host_vmcb == NULL)
 		goto no_vmcb;
+	c->svm.tried = os_zalloc(sizeof(*c->svm.tried));
+	if (c->svm.tried == NULL)
+		goto no_tried;
 	return 0;
 
+no_tried:
+	os_cpu_page_free(c->svm.host_vmcb);
 no_vmcb:
 	os_cpu_page_free(c->svm.host_save);
 no_save:
@@ -122,6 +127,7 @@ no_save:
 
 static void svm_cpu_fini(struct vmm_cpu *c)
 {
+	os_free(c->svm.tried);
 	os_cpu_page_free(c->svm.host_vmcb);
 	os_cpu_page_free(c->svm.host_save);
 	put_maps();
@@ -318,6 +324,8 @@ static bool load(struct vmm_vcpu *v, struct vmm_cpu *c, uint32_t what)
 	v->pending = 0;
 	/* Besides what an exit has made unclean. */
 	b->clean &= ~dirty;
+	if (v->svm.raw)
+		memcpy(c->svm.tried, b, sizeof(*b));
 	return has_clean || b->tlb_control != SVM_TLB_NOTHING;
 }
 
@@ -329,18 +337,20 @@ static void loaded(struct svm_vmcb *b)
 		b->clean = SVM_CLEAN_ALL;
 }
 
-/* After them the control block is not as the next entry needs it. */
-static void recover(struct vmm_vcpu *v, struct vmm_cpu *c, uint32_t kind)
+/*
+ * 15.5.1: nothing has run, and nothing that was asked for has been done, no
+ * flush either.  But state may have been stored, and QEMU stores the host's.
+ * Who has written to the control block finds it as it was refused.
+ */
+static void refused(struct vmm_vcpu *v, struct vmm_cpu *c)
 {
 	struct svm_vmcb *b = v->svm.vmcb;
 
-	if (kind == VMM_CAUSE_SHUTDOWN)
-		/* 15.14.3: the state is undefined. */
-		init_vmcb(b, b->nested_cr3);
+	end_generation(c);
+	if (v->svm.raw)
+		memcpy(b, c->svm.tried, sizeof(*b));
 	else
-		/* INVALID: nothing that was asked for has been done, no flush
-		 * either. */
-		end_generation(c);
+		init_vmcb(b, b->nested_cr3);
 	v->pending = ~0u;
 }
 
@@ -364,20 +374,26 @@ static void svm_run(struct vmm_vcpu *v, struct vmm_cpu *c,
 	svm_enter(v->svm.vmcb_pa, c->svm.host_vmcb_pa, regs);
 	if (undo)
 		loaded(b);
+	svm_decode(b, vmm_hw.caps, cause);
+	if (cause->kind == VMM_CAUSE_INVALID) {
+		refused(v, c);
+		return;
+	}
 	OS_WRITE(regs->rax, b->rax);
 	v->state.rip = b->rip;
 	v->state.rsp = b->rsp;
 	v->state.rflags = b->rflags;
 	v->state.fs_base = b->fs.base;
 	v->state.gs_base = b->gs.base;
-	svm_decode(b, vmm_hw.caps, cause);
-	if (cause->kind == VMM_CAUSE_SHUTDOWN ||
-	    cause->kind == VMM_CAUSE_INVALID)
-		recover(v, c, cause->kind);
-	else if (cause->raw == SVM_EXIT_EXCEPTION + VMM_X86_DB)
+	if (cause->kind == VMM_CAUSE_SHUTDOWN) {
+		/* 15.14.3: the state is undefined. */
+		init_vmcb(b, b->nested_cr3);
+		v->pending = ~0u;
+	} else if (cause->raw == SVM_EXIT_EXCEPTION + VMM_X86_DB) {
 		/* An exit leaves the guest's, and the host would take it for
 		 * its own at its next #DB. */
 		cpu_set_dr(6, SVM_DR6_NOTHING);
+	}
 }
 
 static int svm_raw_read(struct vmm_vcpu *v, uint32_t field, uint32_t width,
@@ -387,13 +403,15 @@ static int svm_raw_read(struct vmm_vcpu *v, uint32_t field, uint32_t width,
 }
 
 static int svm_raw_write(struct vmm_vcpu *v, uint32_t field, uint32_t width,
-    uint64_t value)
+    uint64_t value, bool all)
 {
-	int error = svm_raw_set(v->svm.vmcb, field, width, value);
+	int error = svm_raw_set(v->svm.vmcb, field, width, value, all);
 
-	if (error == 0)
-		v->pending |= VMM_LOAD_CPU;
-	return error;
+	if (error != 0)
+		return error;
+	v->svm.raw = true;
+	v->pending |= VMM_LOAD_CPU;
+	return 0;
 }
 
 static const char *svm_raw_name(uint32_t index)

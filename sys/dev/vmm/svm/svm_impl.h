@@ -79,11 +79,12 @@ struct svm_cpuid {
 int svm_usable(const struct svm_cpuid *id, uint64_t *caps, const char **why);
 uint32_t svm_gpa_bits(const struct svm_cpuid *id);
 
-/* 0, EPERM, EINVAL; written: the processor has to look again. */
+/* 0, EPERM, EINVAL; written: the processor has to look again.  all: what may
+ * be read may be written. */
 int svm_raw_get(const struct svm_vmcb *b, uint32_t field, uint32_t width,
     uint64_t *value);
 int svm_raw_set(struct svm_vmcb *b, uint32_t field, uint32_t width,
-    uint64_t value);
+    uint64_t value, bool all);
 
 /*
  * enter.S: with interrupts off.  Saves what VMSAVE does of the host to

@@ -88,10 +88,11 @@ static bool is_in(const uint16_t *list, size_t n, uint32_t field)
 	return false;
 }
 
-int vmx_raw_check(uint32_t field, uint32_t width, bool write)
+int vmx_raw_check(uint32_t field, uint32_t width, bool write, bool all)
 {
-	const uint16_t *list = write ? writable : readable;
-	size_t n = write ? sizeof(writable) : sizeof(readable);
+	const bool few = write && !all;
+	const uint16_t *list = few ? writable : readable;
+	size_t n = few ? sizeof(writable) : sizeof(readable);
 
 	if (!is_in(list, n / sizeof(list[0]), field))
 		return EPERM;

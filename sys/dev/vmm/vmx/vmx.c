@@ -347,8 +347,9 @@ static void vmx_run(struct vmm_vcpu *v, struct vmm_cpu *c,
 	if (cause->kind == VMM_CAUSE_NMI)
 		cpu_nmi();
 	/* 26.8: a refused entry has stored nothing, and launched nothing. */
-	if (!v->vmx.launched)
-		v->vmx.launched = (cause->raw & VMX_REASON_REFUSED) == 0;
+	if ((cause->raw & VMX_REASON_REFUSED) != 0)
+		return;
+	v->vmx.launched = true;
 	store_state(v);
 }
 
@@ -373,10 +374,11 @@ static void access_there(void *arg)
 
 	if (!OS_READ(c->on))
 		return;
-	if (c->vmx.owner != v)
+	if (c->vmx.owner != v) {
 		make_current(v, c);
-	v->last_cpu = a->cpu;
-	v->pending |= VMM_LOAD_CPU;
+		v->last_cpu = a->cpu;
+		v->pending |= VMM_LOAD_CPU;
+	}
 	a->error = 0;
 	if (!a->write)
 		a->value = cpu_vmread(a->field);
@@ -405,7 +407,7 @@ static int vmx_raw_read(struct vmm_vcpu *v, uint32_t field, uint32_t width,
     uint64_t *value)
 {
 	struct access a = { .v = v, .field = field };
-	int error = vmx_raw_check(field, width, false);
+	int error = vmx_raw_check(field, width, false, false);
 
 	if (error == 0)
 		error = access_field(&a);
@@ -415,11 +417,11 @@ static int vmx_raw_read(struct vmm_vcpu *v, uint32_t field, uint32_t width,
 }
 
 static int vmx_raw_write(struct vmm_vcpu *v, uint32_t field, uint32_t width,
-    uint64_t value)
+    uint64_t value, bool all)
 {
 	struct access a = { .v = v, .field = field, .write = true,
 		.value = value };
-	int error = vmx_raw_check(field, width, true);
+	int error = vmx_raw_check(field, width, true, all);
 
 	return error != 0 ? error : access_field(&a);
 }

@@ -113,8 +113,8 @@ static inline void vmx_decode(struct vmm_cause *cause)
 /* It was not entered, for a reason that has no exit: 30.4. */
 void vmx_decode_failure(struct vmm_cause *cause, bool has_error);
 
-/* raw.c: 0, EPERM, EINVAL. */
-int vmx_raw_check(uint32_t field, uint32_t width, bool write);
+/* raw.c: 0, EPERM, EINVAL.  all: what may be read may be written. */
+int vmx_raw_check(uint32_t field, uint32_t width, bool write, bool all);
 
 /*
  * enter.S: with interrupts off.  Runs the guest of the current control
