@@ -247,19 +247,24 @@ bool file_write(const char *path, const char *text)
 	return n == (ssize_t)strlen(text);
 }
 
-int run_group(const char *name, const struct CMUnitTest *tests, size_t n)
+bool device_open(void)
 {
 	struct vmm_info info = { .size = sizeof(info) };
 
 	device = open(VMM_DEVICE, O_RDWR | O_CLOEXEC);
 	if (device < 0 || ioctl(device, VMM_INFO, &info) != 0) {
 		printf("1..0 # SKIP " VMM_DEVICE ": %s\n", strerror(errno));
-		return 0;
+		return false;
 	}
-	if (!info.usable) {
+	if (!info.usable)
 		printf("1..0 # SKIP %s\n", info.why);
+	return info.usable != 0;
+}
+
+int run_group(const char *name, const struct CMUnitTest *tests, size_t n)
+{
+	if (!device_open())
 		return 0;
-	}
 	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return _cmocka_run_group_tests(name, tests, n, NULL, NULL);
 }

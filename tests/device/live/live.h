@@ -81,6 +81,8 @@ uint64_t now_ns(void);
 bool file_read(const char *path, char *line, size_t size);
 bool file_write(const char *path, const char *text);
 
+/* False: there is no device, and that all is skipped has been said. */
+bool device_open(void);
 /* Skips all when there is no device. */
 int run_group(const char *name, const struct CMUnitTest *tests, size_t n);
 #define RUN(tests) run_group(#tests, tests, sizeof(tests) / sizeof(tests[0]))
