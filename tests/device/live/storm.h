@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * storm.h - between storm.c, which has processes made and ended, and
- * storm_ops.c, which has what one of their threads does.
+ * storm.h - between storm.c, where processes are made and ended, and
+ * storm_ops.c, for what one of their threads does.
  */
 #ifndef STORM_H
 #define STORM_H
