@@ -17,6 +17,7 @@
 
 #define OS_READ(x)	(*(const volatile __typeof__(x) *)&(x))
 #define OS_WRITE(x, v)	(*(volatile __typeof__(x) *)&(x) = (v))
+#define OS_ADD(x, n)	OS_WRITE(x, OS_READ(x) + (n))
 #define OS_RELEASE(x, v) __atomic_store_n(&(x), (v), __ATOMIC_RELEASE)
 #define os_mb()		__atomic_thread_fence(__ATOMIC_SEQ_CST)
 

@@ -11,6 +11,10 @@
 #include "stats.h"
 #include "cpu.h"
 
+/* Functions of their own have what is rare and wants an array: a kernel
+ * guards the stack of who has one. */
+#define RARE	__attribute__((__noinline__))
+
 #define LONGEST		15u
 
 #define SECOND_SYSCALL	0x05u	/* after 0F */
@@ -37,16 +41,25 @@ static void fetch(struct vmm_vcpu *v, struct code *c, size_t size)
 	    v->state.rip, c->byte, size);
 }
 
+/* Where the instruction is; NULL: it cannot be read. */
+RARE static const uint8_t *find(struct vmm_vcpu *v)
+{
+	struct x86_code *known = &v->space->code;
+	uint8_t byte;
+
+	if (x86_code_fetch(known, &v->machine->npt, v->cr3, v->state.rip,
+	    &byte, 1) != 1)
+		return NULL;
+	return x86_code_at(known, v->state.rip);
+}
+
 /* Two bytes of the instruction, the quick way; 0 when it is the other one. */
 static inline uint32_t peek(struct vmm_vcpu *v)
 {
-	struct x86_code *known = &v->space->code;
-	const uint8_t *at = x86_code_at(known, v->state.rip);
-	uint8_t byte;
+	const uint8_t *at = x86_code_at(&v->space->code, v->state.rip);
 
-	if (at == NULL && x86_code_fetch(known, &v->machine->npt, v->cr3,
-	    v->state.rip, &byte, 1) == 1)
-		at = x86_code_at(known, v->state.rip);
+	if (at == NULL)
+		at = find(v);
 	if (at == NULL || (v->state.rip & VMM_PAGE_MASK) == VMM_PAGE_MASK)
 		return 0;
 	return OS_READ(at[0]) | (uint32_t)OS_READ(at[1]) << 8;
@@ -86,16 +99,26 @@ static void step_over(struct vmm_vcpu *v, uint32_t length)
 
 /* ---- the exits ---- */
 
-static struct vmm_exit *fill(struct vmm_vcpu *v, uint32_t kind,
+static inline struct vmm_exit *fill(struct vmm_vcpu *v, uint32_t kind,
     const struct vmm_cause *c)
 {
 	struct vmm_exit *e = &v->page->exit;
 
-	*e = (struct vmm_exit){
-		.kind = kind,
-		.raw = c->raw,
-		.info = { c->info[0], c->info[1] },
-	};
+	/* All of it, one by one: of an initializer compilers make a loop. */
+	e->kind = kind;
+	e->valid = 0;
+	e->vector = 0;
+	e->error_code = 0;
+	e->access = 0;
+	e->detail = 0;
+	e->address = 0;
+	e->gpa = 0;
+	e->dr6 = 0;
+	e->raw = c->raw;
+	e->info[0] = c->info[0];
+	e->info[1] = c->info[1];
+	memset(e->insn, 0, sizeof(e->insn));
+	e->insn_bytes = 0;
 	vmm_count(&v->stats->returned[kind], 1);
 	return e;
 }
@@ -136,11 +159,22 @@ static enum vmm_verdict softint_exit(struct vmm_vcpu *v,
 	return VMM_LEAVE;
 }
 
-static enum vmm_verdict exception_exit(struct vmm_vcpu *v,
-    const struct vmm_cause *c, uint32_t vector, uint32_t error_code)
+RARE static void tell_insn(struct vmm_vcpu *v, struct vmm_exit *e)
+{
+	struct code code;
+
+	fetch(v, &code, LONGEST);
+	memcpy(e->insn, code.byte, code.n);
+	e->insn_bytes = (uint8_t)code.n;
+	e->valid |= VMM_VALID_INSN;
+}
+
+/* Inlined it would have registers saved for exceptions that are no exit. */
+__attribute__((__noinline__)) static enum vmm_verdict exception_exit(
+    struct vmm_vcpu *v, const struct vmm_cause *c, uint32_t vector,
+    uint32_t error_code)
 {
 	struct vmm_exit *e = fill(v, VMM_EXIT_EXCEPTION, c);
-	struct code code;
 
 	e->vector = vector;
 	if (x86_has_error_code(vector)) {
@@ -151,10 +185,7 @@ static enum vmm_verdict exception_exit(struct vmm_vcpu *v,
 		e->address = c->address;
 		e->valid |= VMM_VALID_ADDRESS;
 	} else if ((v->wanted & VMM_WANT_INSN) != 0) {
-		fetch(v, &code, LONGEST);
-		memcpy(e->insn, code.byte, code.n);
-		e->insn_bytes = (uint8_t)code.n;
-		e->valid |= VMM_VALID_INSN;
+		tell_insn(v, e);
 	}
 	return VMM_LEAVE;
 }
@@ -213,7 +244,7 @@ static enum vmm_verdict debug(struct vmm_vcpu *v, const struct vmm_cause *c,
 /* ---- exceptions ---- */
 
 /* With prefixes; or not at all. */
-static enum vmm_verdict other_ud(struct vmm_vcpu *v, const struct vmm_cause *c)
+RARE static enum vmm_verdict other_ud(struct vmm_vcpu *v, const struct vmm_cause *c)
 {
 	struct code code;
 	unsigned length;
@@ -259,14 +290,18 @@ static enum vmm_verdict on_gp(struct vmm_vcpu *v, const struct vmm_cause *c)
 	return exception_exit(v, c, VMM_X86_GP, c->error_code);
 }
 
-static uint32_t int3_length(struct vmm_vcpu *v)
+/* With prefixes. */
+RARE static uint32_t other_int3(struct vmm_vcpu *v)
 {
 	struct code code;
 
-	if ((peek(v) & 0xff) == OPCODE_INT3)
-		return 1;
 	fetch(v, &code, LONGEST);
 	return x86_insn_1(code.byte, code.n, OPCODE_INT3);
+}
+
+static inline uint32_t int3_length(struct vmm_vcpu *v)
+{
+	return (peek(v) & 0xff) == OPCODE_INT3 ? 1 : other_int3(v);
 }
 
 static enum vmm_verdict on_bp(struct vmm_vcpu *v, const struct vmm_cause *c)
@@ -299,7 +334,7 @@ static enum vmm_verdict on_exception(struct vmm_vcpu *v, struct vmm_cause *c)
 }
 
 /* INT n with prefixes; or INT3. */
-static enum vmm_verdict other_softint(struct vmm_vcpu *v,
+RARE static enum vmm_verdict other_softint(struct vmm_vcpu *v,
     const struct vmm_cause *c)
 {
 	struct code code;

@@ -6,8 +6,9 @@
  *   - uint8_t ... uint64_t, bool, size_t, NULL, errno values, memcpy & co.
  *   - struct os_mutex (may sleep), os_spin, os_timer, os_cpuset, and the short
  *     functions below marked [inline];
- *   - OS_READ(x), OS_WRITE(x, v): one untorn access;  OS_RELEASE(x, v): a
- *     store that comes after all before it;  os_mb(): full barrier;
+ *   - OS_READ(x), OS_WRITE(x, v): one untorn access;  OS_ADD(x, n): both, of
+ *     64 bits, where nobody else writes;  OS_RELEASE(x, v): a store that
+ *     comes after all before it;  os_mb(): full barrier;
  *     os_xchg32(p, v), os_cmpxchg32(p, old, new), os_fetch_add64(p, n);
  *     os_xchg64(p, v), os_cmpxchg64(p, old, new): all give what was there.
  * "os_asm.h" is for .S files, found likewise:

@@ -53,7 +53,8 @@ static uint32_t take_context(struct vmm_vcpu *v, struct vmm_context_state *c)
 	return 0;
 }
 
-static uint32_t take_debug(struct vmm_vcpu *v)
+/* Inlined it would have all the others' stack guarded for its array. */
+__attribute__((__noinline__)) static uint32_t take_debug(struct vmm_vcpu *v)
 {
 	uint64_t dr[4], dr7 = OS_READ(v->page->dr7);
 	unsigned i;

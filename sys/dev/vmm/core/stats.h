@@ -34,7 +34,7 @@ struct vmm_stats_set {
 
 static inline void vmm_count(uint64_t *counter, uint64_t n)
 {
-	OS_WRITE(*counter, OS_READ(*counter) + n);
+	OS_ADD(*counter, n);
 }
 
 /* Of a machine that is being made: ENOMEM. */

@@ -94,14 +94,12 @@ void os_cpus_interrupt(const struct os_cpuset *set)
  * processor has none. */
 #define L1D_ORDER	4
 static uint8_t *l1d_fill;
-static bool l1d_flush;
+DEFINE_STATIC_KEY_FALSE(vmm_l1d_key);
 
 void vmm_flush_l1d(void)
 {
 	size_t i;
 
-	if (!l1d_flush)
-		return;
 	if (static_cpu_has(X86_FEATURE_FLUSH_L1D)) {
 		native_wrmsrl(MSR_IA32_FLUSH_CMD, L1D_FLUSH);
 		return;
@@ -127,7 +125,7 @@ static int l1tf_init(void)
 		if (l1d_fill == NULL)
 			return -ENOMEM;
 	}
-	l1d_flush = true;
+	static_branch_enable(&vmm_l1d_key);
 	if (sched_smt_active())
 		pr_warn("vmm: this processor has L1TF and runs two threads on a core: a guest may read what the other one uses (see l1tf.html of the kernel)\n");
 	return 0;
@@ -135,9 +133,9 @@ static int l1tf_init(void)
 
 static void l1tf_fini(void)
 {
+	static_branch_disable(&vmm_l1d_key);
 	free_pages((unsigned long)l1d_fill, L1D_ORDER);
 	l1d_fill = NULL;
-	l1d_flush = false;
 }
 
 /*
