@@ -292,6 +292,17 @@ struct vmm_regs {
 	uint64_t fs_base, gs_base;
 };
 VMM_ASSERT(sizeof(struct vmm_regs) == 160);
+VMM_AT(vmm_regs, rax, 0x00);
+VMM_AT(vmm_regs, rbx, 0x08);
+VMM_AT(vmm_regs, rcx, 0x10);
+VMM_AT(vmm_regs, rdx, 0x18);
+VMM_AT(vmm_regs, rsi, 0x20);
+VMM_AT(vmm_regs, rdi, 0x28);
+VMM_AT(vmm_regs, rbp, 0x30);
+VMM_AT(vmm_regs, rsp, 0x38);
+VMM_AT(vmm_regs, r8, 0x40);
+VMM_AT(vmm_regs, r15, 0x78);
+VMM_AT(vmm_regs, rip, 0x80);
 
 #define VMM_SET_SPACE	1u	/* cr3: root of the guest's page table; drops
 				 * old translations, as to load CR3 does */

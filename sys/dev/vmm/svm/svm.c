@@ -8,15 +8,6 @@
 #include "../x86/x86.h"
 #include "cpu.h"
 
-_Static_assert(offsetof(struct vmm_regs, rbx) == 0x08, "enter.S");
-_Static_assert(offsetof(struct vmm_regs, rcx) == 0x10, "enter.S");
-_Static_assert(offsetof(struct vmm_regs, rdx) == 0x18, "enter.S");
-_Static_assert(offsetof(struct vmm_regs, rsi) == 0x20, "enter.S");
-_Static_assert(offsetof(struct vmm_regs, rdi) == 0x28, "enter.S");
-_Static_assert(offsetof(struct vmm_regs, rbp) == 0x30, "enter.S");
-_Static_assert(offsetof(struct vmm_regs, r8) == 0x40, "enter.S");
-_Static_assert(offsetof(struct vmm_regs, r15) == 0x78, "enter.S");
-
 /* Permission maps, all ones, for every guest user: [h]. */
 static struct {
 	void *pages;

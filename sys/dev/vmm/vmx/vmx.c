@@ -13,16 +13,6 @@
 #include "cpu.h"
 #include "vmx_cpu.h"
 
-_Static_assert(offsetof(struct vmm_regs, rax) == 0x00, "enter.S");
-_Static_assert(offsetof(struct vmm_regs, rbx) == 0x08, "enter.S");
-_Static_assert(offsetof(struct vmm_regs, rcx) == 0x10, "enter.S");
-_Static_assert(offsetof(struct vmm_regs, rdx) == 0x18, "enter.S");
-_Static_assert(offsetof(struct vmm_regs, rsi) == 0x20, "enter.S");
-_Static_assert(offsetof(struct vmm_regs, rdi) == 0x28, "enter.S");
-_Static_assert(offsetof(struct vmm_regs, rbp) == 0x30, "enter.S");
-_Static_assert(offsetof(struct vmm_regs, r8) == 0x40, "enter.S");
-_Static_assert(offsetof(struct vmm_regs, r15) == 0x78, "enter.S");
-
 /* ---- vCPUs ---- */
 
 static int vmx_vcpu_init(struct vmm_vcpu *v)
