@@ -96,6 +96,11 @@ static void reap(void)
 		    WTERMSIG(status) == SIGKILL))
 			continue;
 		code = WIFEXITED(status) ? WEXITSTATUS(status) : 0;
+		if (code == STORM_FAULT)
+			print_message("# signal %llu for %llx, by %llx\n",
+			    (unsigned long long)storm_counts->fault_signal,
+			    (unsigned long long)storm_counts->fault_at,
+			    (unsigned long long)storm_counts->fault_ip);
 		if (code >= STORM_ERRNO && code <= STORM_SETUP)
 			fail_msg("%s", wrongs[code - STORM_ERRNO]);
 		fail_msg("a process ended with status %#x", (unsigned)status);

@@ -26,6 +26,8 @@ struct storm_counts {
 	uint64_t tried[STORM_OPS], done[STORM_OPS];
 	uint64_t exits[STORM_KINDS];
 	uint64_t faults;
+	/* Of STORM_FAULT: signal, address, and the instruction's. */
+	uint64_t fault_signal, fault_at, fault_ip;
 };
 extern struct storm_counts *storm_counts;
 

@@ -70,7 +70,8 @@ uint64_t storm_any_uaddr(void)
 	case 3:
 		return 0xffff888000000000ull + any_page();
 	case 4:
-		return 0x7ffffffff000ull - storm_below(2) * PAGE;
+		/* Where the stack may end; above it there is nothing. */
+		return 0x7ffffffff000ull + storm_below(2) * PAGE;
 	case 5:
 		return storm_any() | 1ull << 63;
 	default:

@@ -9,6 +9,7 @@
 
 #include <signal.h>
 #include <string.h>
+#include <ucontext.h>
 #include <unistd.h>
 
 #include <sys/mman.h>
@@ -69,11 +70,15 @@ static void interrupted(int signal)
 static void fault(int signal, siginfo_t *info, void *context)
 {
 	const uint64_t at = (uintptr_t)info->si_addr;
+	const ucontext_t *u = context;
 
-	(void)signal;
-	(void)context;
-	if (at < ARENA || at >= END)
+	if (at < ARENA || at >= END) {
+		storm_counts->fault_signal = (uint64_t)signal;
+		storm_counts->fault_at = at;
+		storm_counts->fault_ip =
+		    (uint64_t)u->uc_mcontext.gregs[REG_RIP];
 		_exit(STORM_FAULT);
+	}
 	siglongjmp(after_fault, 1);
 }
 
