@@ -20,20 +20,17 @@ static uint32_t commit_space(struct dv_cpu *cpu, uint64_t root,
 {
 	const size_t n = root >> PAGE_SHIFT & (DV_KNOWN - 1);
 	struct vmm_vcpu_page *page = cpu->page;
-	bool keep = cpu->known[n].root == root &&
-	    cpu->known[n].stamp == stamp;
-	uint32_t bits = VMM_SET_SPACE;
-
 	/* The one that is loaded may be that of a space that is gone. */
-	if (page->cr3 == root)
-		bits = VMM_SET_FLUSH;
-	else if (keep)
-		bits |= VMM_SET_KEEP;
-	cpu->known[n].root = root;
-	cpu->known[n].stamp = stamp;
+	const bool loaded = page->cr3 == root;
+
 	cpu->space = stamp;
 	page->cr3 = root;
-	return bits;
+	if (likely(cpu->known[n].stamp == stamp &&
+	    cpu->known[n].root == root && !loaded))
+		return VMM_SET_SPACE | VMM_SET_KEEP;
+	cpu->known[n].root = root;
+	cpu->known[n].stamp = stamp;
+	return loaded ? VMM_SET_FLUSH : VMM_SET_SPACE;
 }
 
 /* Something may be new to this vCPU.  Returns cpu, which so need not be kept

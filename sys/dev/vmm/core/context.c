@@ -13,20 +13,6 @@
 #define BV_AT		512u	/* XSTATE_BV, SDM vol. 1 13.4.2 */
 #define BV_LEGACY	3ull
 
-struct vmm_context_state *vmm_context_find(const struct vmm_machine *m,
-    uint32_t number)
-{
-	struct vmm_context_state *chunk;
-
-	/* In bounds whatever the number is: a processor that guesses how the
-	 * check will end looks nowhere else. */
-	chunk = OS_READ(m->contexts[number % VMM_MAX_CONTEXTS /
-	    VMM_CONTEXT_CHUNK]);
-	if (number >= VMM_MAX_CONTEXTS || chunk == NULL)
-		return NULL;
-	return &chunk[number % VMM_CONTEXT_CHUNK];
-}
-
 /* [c] 0, and the context is the caller's, who holds c until it is released. */
 static int visit(const struct vmm_machine *m, uint32_t number,
     struct vmm_context_state **out)

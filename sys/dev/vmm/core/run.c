@@ -87,11 +87,10 @@ void vmm_flush_space(struct vmm_vcpu *v)
 static struct vmm_space *find_space(struct vmm_vcpu *v, uint64_t cr3)
 {
 	struct vmm_space *s;
-	unsigned i;
 
-	for (i = 0; i < VMM_SPACES; i++)
-		if (v->spaces[i].cr3 == cr3 && v->spaces[i].id != 0)
-			return &v->spaces[i];
+	for (s = v->spaces; s < v->spaces + VMM_SPACES; s++)
+		if (s->cr3 == cr3 && s->id != 0)
+			return s;
 	s = &v->spaces[++v->last_id % VMM_SPACES];
 	s->cr3 = cr3;
 	s->id = v->last_id;

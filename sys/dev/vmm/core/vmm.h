@@ -379,8 +379,19 @@ int vmm_xsave_get(struct vmm_machine *m, const struct vmm_xsave *a);
 int vmm_xsave_set(struct vmm_machine *m, const struct vmm_xsave *a);
 int vmm_policy_set(struct vmm_machine *m, const struct vmm_policy *a);
 /* The place of that number; NULL: it was never used. */
-struct vmm_context_state *vmm_context_find(const struct vmm_machine *m,
-    uint32_t number);
+static inline struct vmm_context_state *vmm_context_find(
+    const struct vmm_machine *m, uint32_t number)
+{
+	struct vmm_context_state *chunk;
+
+	/* In bounds whatever the number is: a processor that guesses how the
+	 * check will end looks nowhere else. */
+	chunk = OS_READ(m->contexts[number % VMM_MAX_CONTEXTS /
+	    VMM_CONTEXT_CHUNK]);
+	if (number >= VMM_MAX_CONTEXTS || chunk == NULL)
+		return NULL;
+	return &chunk[number % VMM_CONTEXT_CHUNK];
+}
 void vmm_contexts_fini(struct vmm_machine *m);
 
 /* Own a vCPU or a context: false when it runs.  To visit it a spin lock has to

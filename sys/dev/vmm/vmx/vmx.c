@@ -185,8 +185,10 @@ static void vmx_end(struct vmm_vcpu *v, struct vmm_cpu *c)
 /* ---- translations ---- */
 
 /* A VPID that nobody has used on this processor since those of all were
- * dropped. */
-static void new_vpid(struct vmm_space *s, struct vmm_cpu *c)
+ * dropped.  Not inlined, or a kernel would guard the caller's stack for the
+ * operand of INVVPID. */
+__attribute__((__noinline__)) static void new_vpid(struct vmm_space *s,
+    struct vmm_cpu *c)
 {
 	if (c->vmx.next_vpid >= vmm_hw.nasid) {
 		c->vmx.next_vpid = 1;
@@ -227,9 +229,11 @@ static void change_cpu(struct vmm_vcpu *v, const struct vmm_cpu *c)
 /*
  * 28.3.3: what a processor remembers of nested tables goes by their root, not
  * by the VPID, and is for all vCPUs of the machine there; with it go
- * translations of guests that were made by it.
+ * translations of guests that were made by it.  Not inlined, as above: a kernel
+ * would guard the stack of load() for the operand.
  */
-static void forget_nested(struct vmm_vcpu *v, struct vmm_cpu *c)
+__attribute__((__noinline__)) static void forget_nested(struct vmm_vcpu *v,
+    struct vmm_cpu *c)
 {
 	if (c->vmx.ept_machine == v->machine->id &&
 	    c->vmx.ept_flush_gen == v->flush_gen)
