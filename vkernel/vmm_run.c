@@ -186,6 +186,8 @@ static void syscall_exit(struct vmm_run *r, const struct vmmctl_exit *e)
 static void fault_exit(struct vmm_run *r, const struct vmmctl_exit *e)
 {
 	segv_handler(SIGSEGV, NULL, r->regs);
+	if (e->access & VMMCTL_PROT_WRITE)
+		vmm_fault_ahead(e->addr);
 }
 
 /* The si_code of a floating-point exception, from the unmasked flags. */
