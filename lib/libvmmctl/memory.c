@@ -238,20 +238,30 @@ static int check_backed(struct vmmctl_machine *m, uint64_t gpa, uint64_t len,
 	return 0;
 }
 
-/* Make at a boundary between ranges. */
-static void split_at(struct vmmctl_machine *m, uint64_t at)
+/* Make at a boundary between ranges: true if there was none. */
+static bool split_at(struct vmmctl_machine *m, uint64_t at)
 {
 	uint32_t i = lower(m, at);
 	struct memory high;
 
 	if (i == m->nmem || m->mem[i].gpa >= at)
-		return;
+		return false;
 	high = m->mem[i];
 	high.gpa = at;
 	high.start += at - m->mem[i].gpa;
 	high.len -= at - m->mem[i].gpa;
 	m->mem[i].len -= high.len;
 	insert(m, i + 1, &high);
+	return true;
+}
+
+/* The reverse, of two halves of one range. */
+static void join_at(struct vmmctl_machine *m, uint64_t at)
+{
+	uint32_t i = lower(m, at);
+
+	m->mem[i - 1].len += m->mem[i].len;
+	erase(m, i);
 }
 
 /* Nobody may enter while ranges are replaced: a range that a backend has to
@@ -271,50 +281,97 @@ static void park_all(struct vmmctl_machine *m, bool park)
 	}
 }
 
+/* Ranges [first, first + n) of the list that are to be replaced. */
+struct cut {
+	uint64_t gpa, end;	/* what of them is to change */
+	uint32_t first, n;
+	struct memory *old;	/* as the backend has them */
+	bool low, high;		/* a split was made at gpa, at end */
+};
+
+static bool inside(const struct cut *cut, const struct memory *r)
+{
+	return r->gpa >= cut->gpa && r->gpa < cut->end;
+}
+
+static int cut_out(struct vmmctl_machine *m, struct cut *cut)
+{
+	cut->first = lower(m, cut->gpa);
+	while (cut->first + cut->n < m->nmem &&
+	    m->mem[cut->first + cut->n].gpa < cut->end)
+		cut->n++;
+	cut->old = vmmctl_zalloc(m->v, cut->n * sizeof(*cut->old));
+	if (cut->old == NULL)
+		return vmmctl_fail(m->v, -ENOMEM,
+		    "no memory for a change of memory ranges");
+	memcpy(cut->old, &m->mem[cut->first], cut->n * sizeof(*cut->old));
+	for (uint32_t i = 0; i < cut->n; i++)
+		m->v->ops->memory_remove(m, &cut->old[i]);
+	cut->low = split_at(m, cut->gpa);
+	cut->high = split_at(m, cut->end);
+	return 0;
+}
+
+/* The first n pieces are in the backend: make all as it was.  What the
+ * backend does not take back is lost. */
+static void roll_back(struct vmmctl_machine *m, const struct cut *cut,
+    uint32_t n, uint32_t prot)
+{
+	uint32_t at = cut->first;
+
+	for (uint32_t i = 0; i < n; i++)
+		if (prot != 0 || !inside(cut, &m->mem[at + i]))
+			m->v->ops->memory_remove(m, &m->mem[at + i]);
+	if (cut->high)
+		join_at(m, cut->end);
+	if (cut->low)
+		join_at(m, cut->gpa);
+	for (uint32_t i = 0; i < cut->n; i++) {
+		m->mem[at] = cut->old[i];
+		if (m->v->ops->memory_add(m, &m->mem[at]) == 0) {
+			at++;
+			continue;
+		}
+		m->memory_size -= m->mem[at].len;
+		erase(m, at);
+	}
+}
+
 /*
  * Take [gpa, gpa+len) out of the backend and, with prot 0, for good; else put
- * it back with prot.  What the range is split from is put back as it was.
+ * it back with prot.  What else is in the ranges that it is a part of goes
+ * out and in with it.
  */
 static int replace(struct vmmctl_machine *m, uint64_t gpa, uint64_t len,
     uint32_t prot)
 {
-	const struct backend_ops *ops = m->v->ops;
-	const struct memory *r;
-	bool head, tail;
-	uint32_t first, i;
+	struct cut cut = { .gpa = gpa, .end = gpa + len };
+	uint32_t pieces;
 	int err = spaces_memory_changed(m, gpa, len);
 
+	if (err == 0)
+		err = cut_out(m, &cut);
 	if (err != 0)
 		return err;
-	first = lower(m, gpa);
-	head = m->mem[first].gpa < gpa;
-	r = memory_find(m, gpa + len);
-	tail = r != NULL && r->gpa < gpa + len;
-	for (i = first; i < m->nmem && m->mem[i].gpa < gpa + len; i++)
-		ops->memory_remove(m, &m->mem[i]);
-	split_at(m, gpa);
-	split_at(m, gpa + len);
-	for (i = first; i < m->nmem && m->mem[i].gpa < gpa + len;) {
-		struct memory *in = &m->mem[i];
+	pieces = cut.n + cut.low + cut.high;
+	for (uint32_t i = 0; i < pieces && err == 0; i++) {
+		struct memory *r = &m->mem[cut.first + i];
 
-		if (in->gpa < gpa) {
-			i++;
-		} else if (prot == 0) {
-			m->memory_size -= in->len;
-			erase(m, i);
-		} else {
-			in->prot = prot;
-			i++;
-		}
-	}
-	/* What is left of the ranges that the backend was told to remove. */
-	for (i = first; i < m->nmem && m->mem[i].gpa <= gpa + len; i++) {
-		uint64_t at = m->mem[i].gpa;
-
-		if (at < gpa ? head : at < gpa + len || tail)
-			err = ops->memory_add(m, &m->mem[i]);
+		if (inside(&cut, r) && prot == 0)
+			continue;
+		if (inside(&cut, r))
+			r->prot = prot;
+		err = m->v->ops->memory_add(m, r);
 		if (err != 0)
-			return err;
+			roll_back(m, &cut, i, prot);
+	}
+	vmmctl_free(m->v, cut.old);
+	if (err != 0 || prot != 0)
+		return err;
+	for (uint32_t i = lower(m, gpa); i < m->nmem && inside(&cut,
+	    &m->mem[i]);) {
+		m->memory_size -= m->mem[i].len;
+		erase(m, i);
 	}
 	return 0;
 }

@@ -207,8 +207,10 @@ static void machine_fini(struct vmmctl_machine *m)
 
 static int memory_add(struct vmmctl_machine *m, struct memory *r)
 {
+	uint32_t n = ++fake.memory_adds;
+	bool fail = n >= fake.memory_fail_from && n <= fake.memory_fail_to;
 	void *p;
-	int err = make(m->v, fake.memory_error, 8, &p);
+	int err = make(m->v, fail ? -ENOSPC : fake.memory_error, 8, &p);
 
 	vmmctl_free(m->v, p);
 	if (err != 0)

@@ -40,6 +40,8 @@ struct fake {
 	uint64_t pool_gpa;
 	/* What the next calls return. */
 	int machine_error, memory_error, space_error, vcpu_error, seat_error;
+	/* Which of the next additions of memory fail: the first is 1. */
+	uint32_t memory_fail_from, memory_fail_to;
 	int load_error, save_error, fetch_error, debug_error;
 	fake_enter_fn *enter;
 	/* What was called. */
@@ -47,7 +49,7 @@ struct fake {
 	int enters, loads, saves, fetches, debugs;
 	_Atomic int kicks;
 	struct fake_range ranges[FAKE_MAX];
-	uint32_t nranges;
+	uint32_t nranges, memory_adds;
 	int bad_ranges;		/* added twice, removed though not there */
 	struct fake_change changes[FAKE_MAX];
 	uint32_t nchanges;

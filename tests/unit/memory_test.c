@@ -375,6 +375,85 @@ static void a_backend_refuses(void **state)
 	assert_ok(vmmctl_memory_map(u->m, AT, PAGE, u->fd, 0, RW));
 }
 
+static void fail_additions(uint32_t from, uint32_t to)
+{
+	fake.memory_adds = 0;
+	fake.memory_fail_from = from;
+	fake.memory_fail_to = to;
+}
+
+/* Three ranges of four pages of which changes are to cut the middle. */
+static void three_ranges(struct unit *u)
+{
+	for (uint32_t i = 0; i < MEM_LEN / PAGE; i++)
+		memcpy(u->mem + i * PAGE, &i, sizeof(i));
+	memset(model, 0, sizeof(model));
+	for (unsigned r = 0; r < 3; r++) {
+		uint64_t off = (r * 10 + 1) * PAGE;
+
+		assert_ok(vmmctl_memory_map(u->m, AT + 4 * r * PAGE, 4 * PAGE,
+		    u->fd, off, RW));
+		for (unsigned i = 0; i < 4; i++)
+			model[4 * r + i] = (struct page){ RW, off + i * PAGE };
+	}
+	compare(u);
+}
+
+static int cut_middle(struct unit *u, bool unmap)
+{
+	return unmap ? vmmctl_memory_unmap(u->m, AT + 2 * PAGE, 8 * PAGE) :
+	    vmmctl_memory_protect(u->m, AT + 2 * PAGE, 8 * PAGE, R);
+}
+
+/* Whichever step the backend refuses, nothing has changed. */
+static void changes_roll_back(void **state)
+{
+	struct unit *u = *state;
+
+	three_ranges(u);
+	for (unsigned unmap = 0; unmap < 2; unmap++) {
+		const uint32_t steps = unmap ? 2 : 5;
+
+		for (uint32_t i = 1; i <= steps; i++) {
+			fail_additions(i, i);
+			assert_fails(u->v, cut_middle(u, unmap), -ENOSPC,
+			    "made to fail");
+			compare(u);
+		}
+		fail_additions(steps + 1, steps + 1);
+		assert_ok(cut_middle(u, unmap));
+		for (unsigned i = 2; i < 10; i++)
+			model[i].prot = unmap ? 0 : R;
+		compare(u);
+		/* For the other: three ranges again. */
+		fail_additions(0, 0);
+		if (!unmap) {
+			assert_ok(vmmctl_memory_unmap(u->m, AT, 12 * PAGE));
+			three_ranges(u);
+		}
+	}
+}
+
+/* What the backend does not take back is gone, and nothing else. */
+static void roll_back_fails(void **state)
+{
+	struct unit *u = *state;
+
+	for (unsigned lost = 1; lost <= 3; lost++) {
+		three_ranges(u);
+		/* The first piece, and all up to the range with this number. */
+		fail_additions(1, 1 + lost);
+		assert_fails(u->v, cut_middle(u, false), -ENOSPC,
+		    "made to fail");
+		memset(model, 0, 4 * lost * sizeof(model[0]));
+		compare(u);
+		fail_additions(0, 0);
+		if (lost < 3)
+			assert_ok(vmmctl_memory_unmap(u->m, AT + 4 * lost *
+			    PAGE, (12 - 4 * lost) * PAGE));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest memory[] = {
@@ -388,6 +467,8 @@ int main(void)
 		TEST(random_sequence),
 		TEST(spaces_follow),
 		TEST(a_backend_refuses),
+		TEST(changes_roll_back),
+		TEST(roll_back_fails),
 	};
 
 	return RUN(memory);
