@@ -173,6 +173,13 @@ void queue_start(struct vmmctl_space *s);
 bool queue_take(struct vmmctl_space *s, struct proc_seat *seat);
 void queue_fini(struct vmmctl_space *s);
 
+/* filter.c */
+struct sock_filter;
+#define FILTER_MAX	(20 + 3 * 2 * VMMCTL_BRIEF_WORDS)
+/* Into f, which has room for FILTER_MAX: how many instructions. */
+size_t filter_build(const uint64_t brief[VMMCTL_BRIEF_WORDS],
+    struct sock_filter *f);
+
 /* enter.c */
 int proc_enter(struct vmmctl_vcpu *v, struct vmmctl_context *c,
     uint64_t deadline, struct event *ev);

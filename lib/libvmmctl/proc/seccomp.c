@@ -8,7 +8,6 @@
 #include "proc.h"
 
 #include <errno.h>
-#include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <poll.h>
@@ -87,73 +86,13 @@ static int answer_handler(struct proc_seat *seat)
 
 /* ---- making seats ---------------------------------------------------------- */
 
-#define FILTER_MAX	(20 + 3 * 2 * VMMCTL_BRIEF_WORDS)
-#define LOAD(member, at) \
-	BPF_STMT(BPF_LD | BPF_W | BPF_ABS, \
-	    (uint32_t)offsetof(struct seccomp_data, member) + (at))
-#define IF_EQ(k, t, f)	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (k), (t), (f))
-#define RET(action)	BPF_STMT(BPF_RET | BPF_K, (action))
-
-/*
- * A seat's own filter: notify for the handler and for brief calls.  What else
- * the stub's page does is the inherited filter's to judge.
- */
-static size_t build_filter(const uint64_t brief[VMMCTL_BRIEF_WORDS],
-    struct sock_filter *f)
-{
-	const struct sock_filter head[] = {
-		LOAD(instruction_pointer, 4),
-		IF_EQ(STUB_HI, 0, 4),
-		LOAD(nr, 0),
-		IF_EQ(NR_NOTIFY, 0, 1),
-		RET(SECCOMP_RET_USER_NOTIF),
-		RET(SECCOMP_RET_ALLOW),
-		/* The vsyscall page is no place for a brief call. */
-		BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, STUB_HI, 2, 0),
-		LOAD(arch, 0),
-		IF_EQ(AUDIT_ARCH_X86_64, 1, 0),
-		RET(SECCOMP_RET_TRAP),
-		LOAD(nr, 0),
-		BPF_STMT(BPF_ALU | BPF_AND | BPF_K, 31),
-		BPF_STMT(BPF_MISC | BPF_TAX, 0),
-		LOAD(nr, 0),
-		BPF_STMT(BPF_ALU | BPF_RSH | BPF_K, 5),
-	};
-	const struct sock_filter tail[] = {
-		RET(SECCOMP_RET_TRAP),
-		BPF_STMT(BPF_ALU | BPF_RSH | BPF_X, 0),
-		BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, 1, 0, 1),
-		RET(SECCOMP_RET_USER_NOTIF),
-		RET(SECCOMP_RET_TRAP),
-	};
-	size_t n = sizeof(head) / sizeof(head[0]), words = 0;
-
-	memcpy(f, head, sizeof(head));
-	for (unsigned i = 0; i < 2 * VMMCTL_BRIEF_WORDS; i++)
-		words += (uint32_t)(brief[i / 2] >> (32 * (i % 2))) != 0;
-	/* Three instructions for each word that has bits. */
-	for (unsigned i = 0; i < 2 * VMMCTL_BRIEF_WORDS; i++) {
-		uint32_t bits = (uint32_t)(brief[i / 2] >> (32 * (i % 2)));
-
-		if (bits == 0)
-			continue;
-		words--;
-		f[n++] = (struct sock_filter)IF_EQ(i, 0, 2);
-		f[n++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_IMM, bits);
-		f[n++] = (struct sock_filter)BPF_STMT(BPF_JMP | BPF_JA,
-		    (uint32_t)(3 * words + 1));
-	}
-	memcpy(&f[n], tail, sizeof(tail));
-	return n + sizeof(tail) / sizeof(tail[0]);
-}
-
 /* What the kernel reads of the seat's page while the seat is being made. */
 static void prepare_ops(struct proc_seat *seat)
 {
 	uint64_t at = STUB_OPS + (uint64_t)seat->index * STUB_OPS_SIZE;
 	struct stub_ops *o = seat->ops;
 	struct sock_filter f[FILTER_MAX];
-	size_t n = build_filter(seat->stub->m->brief, f);
+	size_t n = filter_build(seat->stub->m->brief, f);
 
 	_Static_assert(sizeof(f) <= sizeof(o->ops), "filter");
 	/* The ops are not in use yet. */
