@@ -22,12 +22,12 @@ static int try(const char *name, struct vmmctl **v, char *why, size_t size)
 	return vmmctl_open_config(&config, v);
 }
 
-static int setup(void **state)
+/* On the device as it is set up. */
+static int start(void **state)
 {
 	struct unit *u = calloc(1, sizeof(*u));
 
 	fake_reset();
-	device_reset();
 	device_fds = 0;
 	before = fake_alive;
 	assert_ok(try("vmm", &u->v, NULL, 0));
@@ -41,6 +41,12 @@ static int setup(void **state)
 	u->r->rip = RIP;
 	*state = u;
 	return 0;
+}
+
+static int setup(void **state)
+{
+	device_reset();
+	return start(state);
 }
 
 static int teardown(void **state)
@@ -638,11 +644,14 @@ static void refused_by_the_device(void **state)
 	assert_int_equal(device.commit, VMM_SET_SPACE | VMM_SET_CONTEXT);
 }
 
+static uint64_t failing_raw = ~0ull, failing_info;
+
 static void fail_hardware(struct vmm_vcpu_page *p)
 {
 	p->exit.kind = VMM_EXIT_FAILED;
 	p->exit.detail = 0;
-	p->exit.raw = ~0ull;
+	p->exit.raw = failing_raw;
+	p->exit.info[0] = failing_info;
 }
 
 /* A control block with nothing in it; that the processor has long mode, any
@@ -666,11 +675,65 @@ static void refused_by_the_processor(void **state)
 	assert_int_equal(u->e.value, 0xd00);
 	assert_string_equal(u->e.rule, "SVME must be 1");
 	assert_string_equal(u->e.section, "APM vol. 2 15.5.1");
-	/* Whoever the vendor is, something is said. */
-	strcpy(device.info.vendor, "other");
-	device.raw = NULL;
+}
+
+static void refused_unexplained(void **state)
+{
+	struct unit *u = *state;
+
+	device.run = fail_hardware;
 	run(u, VMMCTL_EXIT_FAILED);
+	assert_string_equal(u->e.field, "hardware exit code");
+	assert_int_equal(u->e.value, ~0ull);
+	assert_non_null(u->e.rule);
 	assert_non_null(u->e.section);
+}
+
+static int setup_vmx(void **state)
+{
+	device_reset();
+	strcpy(device.info.vendor, "vmx");
+	strcpy(device.info.facts[0].name, "vmx.pin");
+	device.info.facts[0].value = 2;		/* has to be set */
+	strcpy(device.info.facts[1].name, "vmx.cr4_fixed1");
+	device.info.facts[1].value = 0x7ff;
+	return start(state);
+}
+
+/* A control structure of zeros; or, if none is shown, the processor's word. */
+static void refused_by_vmx(void **state)
+{
+	static const struct {
+		uint64_t raw, info;
+		const char *field, *section;
+	} rows[] = {
+		{ 1u << 31, 7, "VM-instruction error", "SDM vol. 3C 26.2.1" },
+		{ 1u << 31, 8, "VM-instruction error", "SDM vol. 3C 26.2.2" },
+		{ 1u << 31 | 33, 4, "VMCS link pointer",
+		    "SDM vol. 3C 26.3.1.5" },
+		{ 1u << 31 | 34, 3, "VM-entry MSR-load area",
+		    "SDM vol. 3C 26.4" },
+		{ 1u << 31 | 33, 0, "hardware exit code",
+		    "APM vol. 2 15.5.1, SDM vol. 3C 26.3" },
+	};
+	struct unit *u = *state;
+
+	device.run = fail_hardware;
+	device.raw = raw_zero;
+	run(u, VMMCTL_EXIT_FAILED);
+	assert_string_equal(u->e.field, "pin-based controls");
+	assert_string_equal(u->e.section, "SDM vol. 3C 26.2.1.1");
+	device.raw = NULL;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		failing_raw = rows[i].raw;
+		failing_info = rows[i].info;
+		run(u, VMMCTL_EXIT_FAILED);
+		assert_string_equal(u->e.field, rows[i].field);
+		assert_string_equal(u->e.section, rows[i].section);
+		assert_non_null(u->e.rule);
+	}
+	failing_raw = ~0ull;
+	failing_info = 0;
 }
 
 /* Memory and descriptors run out at each place in turn. */
@@ -727,6 +790,9 @@ int main(void)
 		cmocka_unit_test(failures),
 		TEST(refused_by_the_device),
 		TEST(refused_by_the_processor),
+		TEST(refused_unexplained),
+		cmocka_unit_test_setup_teardown(refused_by_vmx, setup_vmx,
+		    teardown),
 		TEST(nothing_leaks),
 	};
 

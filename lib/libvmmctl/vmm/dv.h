@@ -120,6 +120,7 @@ void dv_decode(const struct vmm_exit *x, uint64_t dr7, uint64_t gpa_limit,
     struct event *ev);
 /* The processor has refused to enter the guest: ev is FAILED, and says why
  * if that can be told (explain.c).  vcpu is not running. */
-void dv_explain(const struct vmm_info *info, int vcpu, struct event *ev);
+void dv_explain(const struct vmm_info *info, int vcpu,
+    const struct vmm_exit *x, struct event *ev);
 
 #endif

@@ -101,7 +101,7 @@ static __attribute__((noinline)) void explain(struct vmmctl_machine *m,
 		if (d->cpu[i] != NULL && d->cpu[i]->page == page)
 			fd = (int)d->cpu[i]->fd;
 	mtx_unlock(&m->lock);
-	dv_explain(&h->info, fd, ev);
+	dv_explain(&h->info, fd, &page->exit, ev);
 }
 
 /* All but the exit SYSCALL. */

@@ -31,25 +31,48 @@ void explain_cpuid(struct explain_cpuid *id)
 		__cpuid(0x80000021u, id->eax_more, ignored, ignored, ignored);
 }
 
-static uint64_t read_field(int vcpu, const struct explain_field *f)
+/* False, and *value 0: it is not shown. */
+static bool read_field(int vcpu, const struct explain_field *f,
+    uint64_t *value)
 {
 	struct vmm_raw a = {
 		.op = VMM_RAW_READ, .field = f->field, .width = f->width,
 	};
+	const bool shown = dv_call(vcpu, VMM_RAW, &a) == 0;
 
-	return dv_call(vcpu, VMM_RAW, &a) == 0 ? a.value : 0;
+	*value = shown ? a.value : 0;
+	return shown;
 }
 
-void explain_read_svm(int vcpu, struct svm_vmcb *b)
+/* False: something is not shown. */
+static bool read_svm(int vcpu, struct svm_vmcb *b)
 {
 	const struct explain_field *f;
 	uint64_t value;
 
 	memset(b, 0, sizeof(*b));
 	for (f = svm_fields; f->name != NULL; f++) {
-		value = read_field(vcpu, f);
+		if (!read_field(vcpu, f, &value))
+			return false;
 		memcpy((uint8_t *)b + f->field, &value, f->width);
 	}
+	return true;
+}
+
+/* The same, but for the host's state: appendix B, bits 11-10 are 3. */
+static bool read_vmx(int vcpu, struct vmx_copy *copy)
+{
+	const struct explain_field *f;
+
+	memset(copy, 0, sizeof(*copy));
+	for (f = vmx_fields; f->name != NULL; f++) {
+		const uint32_t n = vmx_slot(f->field);
+
+		copy->known[n] = read_field(vcpu, f, &copy->value[n]);
+		if (!copy->known[n] && (f->field >> 10 & 3) != 3)
+			return false;
+	}
+	return true;
 }
 
 static bool explain_vcpu_svm(int vcpu, const struct explain_cpuid *id,
@@ -59,20 +82,38 @@ static bool explain_vcpu_svm(int vcpu, const struct explain_cpuid *id,
 	struct svm_rules rules;
 
 	svm_rules(id, &rules);
-	explain_read_svm(vcpu, &b);
-	return explain_svm(&b, &rules, e);
+	return read_svm(vcpu, &b) && explain_svm(&b, &rules, e);
 }
 
-void dv_explain(const struct vmm_info *info, int vcpu, struct event *ev)
+static bool explain_vcpu_vmx(int vcpu, const struct vmm_info *info,
+    const struct explain_cpuid *id, struct explain *e)
+{
+	struct vmx_copy copy;
+	struct vmx_rules rules;
+
+	return vmx_rules(info, id, &rules) && read_vmx(vcpu, &copy) &&
+	    explain_vmx(&copy, &rules, e);
+}
+
+bool explain_vcpu(int vcpu, const struct vmm_info *info, struct explain *e)
 {
 	struct explain_cpuid id;
-	struct explain e;
-	bool known = false;
 
 	explain_cpuid(&id);
 	if (strncmp(info->vendor, "svm", sizeof(info->vendor)) == 0)
-		known = explain_vcpu_svm(vcpu, &id, &e);
-	if (!known)
+		return explain_vcpu_svm(vcpu, &id, e);
+	if (strncmp(info->vendor, "vmx", sizeof(info->vendor)) == 0)
+		return explain_vcpu_vmx(vcpu, info, &id, e);
+	return false;
+}
+
+void dv_explain(const struct vmm_info *info, int vcpu,
+    const struct vmm_exit *x, struct event *ev)
+{
+	struct explain e;
+
+	if (!explain_vcpu(vcpu, info, &e) &&
+	    !explain_vmx_code(x->raw, x->info[0], &e))
 		return;
 	ev->field = e.field;
 	ev->value = e.value;

@@ -11,6 +11,8 @@
 #define VMMCTL_VMM_EXPLAIN_H
 
 #include "../../../sys/dev/vmm/svm/svm.h"
+#include "../../../sys/dev/vmm/vmm_ioctl.h"
+#include "../../../sys/dev/vmm/vmx/vmx.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -55,9 +57,45 @@ extern const struct explain_field svm_fields[];
 bool explain_svm(const struct svm_vmcb *b, const struct svm_rules *r,
     struct explain *e);
 
+/* ---- VMX: SDM vol. 3C 26.2, 26.3.1 ---- */
+
+struct vmx_rules {
+	/* Capability MSRs, vol. 3D appendix A. */
+	uint64_t basic, pin, proc, proc2, exit, entry, misc;
+	uint64_t cr0_fixed0, cr0_fixed1, cr4_fixed0, cr4_fixed1;
+	uint32_t physical_bits;
+	bool nx, sgx, rtm;
+};
+/* False: the device, an older one, does not tell all of it. */
+bool vmx_rules(const struct vmm_info *info, const struct explain_cpuid *id,
+    struct vmx_rules *r);
+
+/* A control structure's fields; a rule about one that is not known is not
+ * broken. */
+#define VMX_SLOTS	512u
+struct vmx_copy {
+	uint64_t value[VMX_SLOTS];
+	bool known[VMX_SLOTS];
+};
+
+/* Appendix B: bits 14-13 of an encoding are the width, 11-10 the type, 9-1 the
+ * index, which is below 32 in all that are here. */
+static inline uint32_t vmx_slot(uint32_t field)
+{
+	return (field >> 13 & 3) << 7 | (field >> 10 & 3) << 5 |
+	    (field >> 1 & 31);
+}
+
+/* The fields that explain_vmx() looks at; the last one has no name. */
+extern const struct explain_field vmx_fields[];
+bool explain_vmx(const struct vmx_copy *copy, const struct vmx_rules *r,
+    struct explain *e);
+/* What the processor itself says, which is less: the exit's raw and info[0]. */
+bool explain_vmx_code(uint64_t raw, uint64_t info, struct explain *e);
+
 /* ---- of a vCPU that is not running (explain.c) ---- */
 
-/* Fields that the device does not show are 0. */
-void explain_read_svm(int vcpu, struct svm_vmcb *b);
+/* Why its processor refuses to enter it; false: that is not known. */
+bool explain_vcpu(int vcpu, const struct vmm_info *info, struct explain *e);
 
 #endif

@@ -19,7 +19,8 @@
 #define UNSAFE	"/sys/module/vmm/parameters/raw_unsafe"
 #define CODE	0x12000u
 
-static const struct mutate_vendor *const vendors[] = { &mutate_svm };
+static const struct mutate_vendor *const vendors[] = { &mutate_svm,
+	&mutate_vmx };
 
 static struct vmm_info info;
 static const struct mutate_vendor *vendor;
@@ -80,12 +81,12 @@ static struct verdict try(uint32_t field, uint32_t width, uint64_t value)
 	struct verdict v = { .refused = false };
 
 	put(field, width, value);
-	v.explained = vendor->explain(vcpu.fd, &info, &v.before);
+	v.explained = explain_vcpu(vcpu.fd, &info, &v.before);
 	e = run();
 	v.refused = e->kind == VMM_EXIT_FAILED && e->detail == 0;
 	/* As it is told: the structure is still there to look at. */
 	if (v.refused)
-		v.explained &= vendor->explain(vcpu.fd, &info, &v.after) &&
+		v.explained &= explain_vcpu(vcpu.fd, &info, &v.after) &&
 		    same(&v.before, &v.after);
 	put(field, width, good);
 	/* Whatever it was, it has harmed nobody. */
@@ -156,7 +157,7 @@ static void mutate(void)
 	memcpy(g.memory + CODE, code, sizeof(code));
 	vcpu_start(&vcpu, &g, 0, CODE);
 	assert_int_equal(run()->kind, VMM_EXIT_SYSCALL);
-	assert_false(vendor->explain(vcpu.fd, &info, &e));
+	assert_false(explain_vcpu(vcpu.fd, &info, &e));
 	for (const struct mutate_field *f = vendor->fields; f->name != NULL;
 	    f++)
 		flip(f);

@@ -79,17 +79,4 @@ static const struct mutate_value values[] = {
 	{ 0, 0, NULL, 0 }
 };
 
-static bool explain(int vcpu, const struct vmm_info *info, struct explain *e)
-{
-	struct explain_cpuid id;
-	struct svm_rules rules;
-	struct svm_vmcb b;
-
-	(void)info;
-	explain_cpuid(&id);
-	svm_rules(&id, &rules);
-	explain_read_svm(vcpu, &b);
-	return explain_svm(&b, &rules, e);
-}
-
-const struct mutate_vendor mutate_svm = { "svm", fields, values, explain };
+const struct mutate_vendor mutate_svm = { "svm", fields, values };

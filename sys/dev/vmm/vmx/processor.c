@@ -68,9 +68,13 @@ static void set_facts(struct vmm_hw *hw, const struct vmx_words *w)
 	set_fact(hw, 5, "vmx.entry", w->entry);
 	set_fact(hw, 6, "vmx.misc", w->misc);
 	set_fact(hw, 7, "vmx.ept_vpid", w->ept_vpid);
-	set_fact(hw, 8, "vmx.feature_control", w->feature_control);
-	set_fact(hw, 9, "physical_bits", w->sizes_eax & 0xff);
-	set_fact(hw, 10, "gpa_bits", hw->gpa_bits);
+	set_fact(hw, 8, "vmx.cr0_fixed0", w->cr0_fixed0);
+	set_fact(hw, 9, "vmx.cr0_fixed1", w->cr0_fixed1);
+	set_fact(hw, 10, "vmx.cr4_fixed0", w->cr4_fixed0);
+	set_fact(hw, 11, "vmx.cr4_fixed1", w->cr4_fixed1);
+	set_fact(hw, 12, "vmx.feature_control", w->feature_control);
+	set_fact(hw, 13, "physical_bits", w->sizes_eax & 0xff);
+	set_fact(hw, 14, "gpa_bits", hw->gpa_bits);
 }
 
 int vmx_probe(struct vmm_hw *hw, const char **why)

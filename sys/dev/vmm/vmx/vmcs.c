@@ -27,6 +27,8 @@ static const struct vmx_value guest_constants[] = {
 	{ VMX_EXIT_MSR_LOADS, 0 },
 	{ VMX_ENTRY_MSR_LOADS, 0 },
 	{ VMX_ENTRY_EVENT, 0 },
+	{ VMX_ENTRY_ERROR, 0 },
+	{ VMX_ENTRY_LENGTH, 0 },
 	/* Ring 3 sees CR0 by SMSW only, as it is. */
 	{ VMX_CR0_MASK, 0 },
 	{ VMX_CR4_MASK, 0 },

@@ -154,6 +154,8 @@ enum vmx_field {
 	VMX_ENTRY = 0x4012,
 	VMX_ENTRY_MSR_LOADS = 0x4014,
 	VMX_ENTRY_EVENT = 0x4016,
+	VMX_ENTRY_ERROR = 0x4018,
+	VMX_ENTRY_LENGTH = 0x401a,
 	VMX_PROC2 = 0x401e,
 	VMX_INSTRUCTION_ERROR = 0x4400,
 	VMX_REASON = 0x4402,
@@ -227,11 +229,11 @@ enum vmx_field {
 	VMX_HOST_RIP = 0x6c16
 };
 
+#define VMX_FIELD_BYTES(field) \
+	(((field) >> 13 & 3) == 0 ? 2u : ((field) >> 13 & 3) == 2 ? 4u : 8u)
 static inline uint32_t vmx_field_bytes(uint32_t field)
 {
-	static const uint8_t bytes[4] = { 2, 8, 4, 8 };
-
-	return bytes[field >> 13 & 3];
+	return VMX_FIELD_BYTES(field);
 }
 
 /* 24.9.1, and appendix C. */
