@@ -103,12 +103,13 @@ inexact()
 # Run a script on every backend.  It has to end with 0, and print the same on
 # all of them, unless $differs is set.  What it prints has to be guest/$expect
 # if that is set; vmm=off, which is not ours, is then left out.  $exact: only
-# where no trap is ever lost.
+# where no trap is ever lost.  Leaves in $ran where it has run to its end.
 on_each() # name, script in guest/ [kernel options]
 {
 	name=$1
 	script=$2
 	shift 2
+	ran=
 	first=
 	if [ -n "${expect:-}" ]; then
 		first=$expect
@@ -129,6 +130,7 @@ on_each() # name, script in guest/ [kernel options]
 			not_ok "$name on $b"
 			continue
 		fi
+		ran="$ran $b"
 		if [ -n "${differs:-}" ] || [ -z "$first" ]; then
 			first=$b
 			cp "$work/out" "$work/first"
