@@ -324,10 +324,43 @@ void fake_map(uint64_t uaddr, uint64_t size)
 	}
 }
 
+void fake_split(uint64_t uaddr)
+{
+	struct page *p = &pages[(uaddr - FAKE_USER) / FAKE_PAGE];
+	uint32_t i;
+
+	notify(uaddr, uaddr + FAKE_MIB2, true);
+	for (i = 0; i < 512; i++) {
+		struct frame *f;
+
+		if (p[i].frame == NULL)
+			continue;
+		f = frame_make(FAKE_PAGE);
+		memcpy(f->mem, p[i].frame->mem + p[i].at, FAKE_PAGE);
+		f->dirty = true;
+		page_leave(&p[i]);
+		p[i].frame = f;
+		p[i].level = 1;
+	}
+	notify(uaddr, uaddr + FAKE_MIB2, false);
+}
+
+/* Part of a huge page is nothing that could be taken away, or protected: a
+ * host splits it first. */
+static void split_at(uint64_t uaddr)
+{
+	const struct page *p = page_at(uaddr);
+
+	if (p != NULL && p->level == 2 && (uaddr & (FAKE_MIB2 - 1)) != 0)
+		fake_split(uaddr & ~(FAKE_MIB2 - 1));
+}
+
 void fake_protect(uint64_t uaddr, uint64_t size, bool write)
 {
 	uint64_t a;
 
+	split_at(uaddr);
+	split_at(uaddr + size);
 	notify(uaddr, uaddr + size, true);
 	for (a = uaddr; a < uaddr + size; a += FAKE_PAGE)
 		pages[(a - FAKE_USER) / FAKE_PAGE].writable = write;
@@ -338,6 +371,8 @@ void fake_unmap(uint64_t uaddr, uint64_t size)
 {
 	uint64_t a;
 
+	split_at(uaddr);
+	split_at(uaddr + size);
 	notify(uaddr, uaddr + size, true);
 	for (a = uaddr; a < uaddr + size; a += FAKE_PAGE) {
 		struct page *p = &pages[(a - FAKE_USER) / FAKE_PAGE];
@@ -364,27 +399,6 @@ void fake_huge(uint64_t uaddr)
 	}
 	f->refs = f->maps = 512;
 	f->dirty = true;
-}
-
-void fake_split(uint64_t uaddr)
-{
-	struct page *p = &pages[(uaddr - FAKE_USER) / FAKE_PAGE];
-	uint32_t i;
-
-	notify(uaddr, uaddr + FAKE_MIB2, true);
-	for (i = 0; i < 512; i++) {
-		struct frame *f;
-
-		if (p[i].frame == NULL)
-			continue;
-		f = frame_make(FAKE_PAGE);
-		memcpy(f->mem, p[i].frame->mem + p[i].at, FAKE_PAGE);
-		f->dirty = true;
-		page_leave(&p[i]);
-		p[i].frame = f;
-		p[i].level = 1;
-	}
-	notify(uaddr, uaddr + FAKE_MIB2, false);
 }
 
 void fake_giant(void)
