@@ -32,6 +32,7 @@
 #include <asm/cpufeature.h>
 #include <asm/debugreg.h>
 #include <asm/desc.h>
+#include <asm/mmu_context.h>		/* load_gs_index(), in all versions */
 #include <asm/nospec-branch.h>
 #include <asm/page.h>
 #include <asm/perf_event.h>
