@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 
 HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 TOP = os.path.dirname(os.path.dirname(HERE))
@@ -23,6 +24,28 @@ class Failed(Exception):
 
 def say(text):
     print(f'lab: {text}', file=sys.stderr, flush=True)
+
+
+class Progress:
+    """A line on the terminal, if there is one."""
+
+    def __init__(self):
+        self.on = sys.stderr.isatty()
+        self.start = time.monotonic()
+        self.shown = 0.0
+
+    def show(self, text):
+        now = time.monotonic()
+        if self.on and now - self.shown >= 0.2:
+            self.shown = now
+            sys.stderr.write(f'\r\033[Klab: {now - self.start:4.0f} s  '
+                             f'{text[:60]}')
+            sys.stderr.flush()
+
+    def clear(self):
+        if self.on:
+            sys.stderr.write('\r\033[K')
+            sys.stderr.flush()
 
 
 @contextlib.contextmanager

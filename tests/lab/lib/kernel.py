@@ -22,16 +22,17 @@ LEFT_OUT = ['sound', 'net/bluetooth', 'net/wireless'] + [
 
 
 class Kernel:
-    """One kernel: image (fast to boot), headers, modules."""
+    """One kernel: image (fast to boot), headers (what modules are built
+    against), modules."""
 
-    def __init__(self, root):
+    def __init__(self, root, headers=None):
         self.root = root
         self.image = os.path.join(root, 'image')
         modules = glob.glob(os.path.join(root, 'lib/modules/*'))[0]
         self.version = os.path.basename(modules)
         self.modules = modules
-        self.headers = os.path.join(root, 'usr/src',
-                                    'linux-headers-' + self.version)
+        self.headers = headers or os.path.join(
+            root, 'usr/src', 'linux-headers-' + self.version)
         self.depends = {}
         with open(os.path.join(modules, 'modules.dep'),
                   encoding='ascii') as f:

@@ -131,6 +131,10 @@ class Plan:
             self.one(options.command)
         else:
             self.all()
+        # It shows that all is given back.
+        self.lines.append('backend none')
+        if options.debug:
+            self.lines.append('sound')
 
     def text(self):
         return '\n'.join(self.lines) + '\n'
@@ -163,8 +167,6 @@ class Plan:
         for backend in self.backends:
             if self.start_backend(backend):
                 self.command(name, command)
-        # It shows that all is given back.
-        self.lines.append('backend none')
 
     def all(self):
         listed = [p for p in read_list() if not self.options.only or
@@ -177,7 +179,6 @@ class Plan:
             if chosen and self.start_backend(backend):
                 for program in chosen:
                     self.listed(tree, program, backend)
-        self.lines.append('backend none')
 
     def skip(self, name, reason):
         self.lines.append(f'begin {shlex.quote(name)}; echo "1..0 # SKIP "'

@@ -10,7 +10,8 @@ TEST = re.compile(r'(ok|not ok) (\d+)(?: - | )?(.*)')
 # What a kernel says when something is wrong with it.
 ALARM = re.compile(
     r'WARNING:|BUG:|BUG |Oops|Kernel panic|kernel BUG|cut here|Call Trace|'
-    r'KASAN|KCSAN|UBSAN|lockdep|circular locking|suspicious RCU|'
+    r'KASAN|KCSAN|UBSAN|ODEBUG|lockdep|locking correctness|'
+    r'circular locking|suspicious RCU|suspected memory leaks|'
     r'INFO: task .* blocked|self-detected stall|detected stalls|soft lockup|'
     r'hard LOCKUP|general protection fault:|unable to handle|'
     r'Objects remaining|refcount_t|[Bb]ad page|'
