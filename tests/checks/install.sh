@@ -13,7 +13,7 @@ cmake --install "$build" --prefix "$root" >"$scratch/log" 2>&1 || {
 }
 for f in bin/vmmstat include/vmmctl.h include/vmmctl_counters.h \
     share/man/man1/vmmstat.1 share/man/man3/vmmctl.3 \
-    share/man/man5/vmmctl_counters.5; do
+    share/man/man4/vmm.4 share/man/man5/vmmctl_counters.5; do
 	test -f "$root/$f" || bad "$f is not installed"
 done
 libdir=$(dirname "$(find "$root" -name libvmmctl.so)")
