@@ -139,15 +139,33 @@ class Results:
             tar.extractall(folder)
 
 
-def alarms(console):
+# A warning of the kernel, and where it was when it came to that.
+REPORT = re.compile(r'(?:(?!\n).)*-+\[ cut here \]-+\n.*?'
+                    r'-+\[ end trace [^\n]*\n', re.S)
+PLACE = re.compile(r'RIP: 0010:(\S+)')
+TAINT_WARN = 1 << 9
+
+
+def excused(report, found):
+    """Is the warning the emulator's fault?  Its name there is where the kernel
+    warns, and what it interrupted."""
+    return found.fault('kernel', ','.join(PLACE.findall(report))) is not None
+
+
+def alarms(console, found):
     """Lines of the console that a sound kernel does not print, and what ran
-    when it did."""
-    found = []
+    when it did; and how the kernel is tainted, but for what is excused."""
+    lines = []
     running = 'boot'
-    for line in console.splitlines():
+    taint = found.taint or 0
+    rest = REPORT.sub(
+        lambda m: '' if excused(m.group(), found) else m.group(), console)
+    if rest != console:
+        taint &= ~TAINT_WARN    # of another warning there is another report
+    for line in rest.splitlines():
         _, ours, name = line.partition('lab: ')
         if ours:
             running = name
         elif ALARM.search(line):
-            found.append(f'{running}: {line}')
-    return found
+            lines.append(f'{running}: {line}')
+    return lines, taint

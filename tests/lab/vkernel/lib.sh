@@ -28,14 +28,16 @@ result() # 0 if good, name; the reason is in $work/why
 
 finish() { echo "1..$tests"; exit $failed; }
 
-# Runs that script in it.  What that prints is in $work/out, all output in
-# $work/raw; the result is the script's status, or 125 if it did not end.
+# Runs that script in it, for nearly as long as the test may take.  What that
+# prints is in $work/out, all output in $work/raw; the result is the script's
+# status, or 125 if it did not end.
 boot() # script
 {
-	HOME=$work TMPDIR=/dev/shm timeout -s KILL 250 $vk/linux mem=96M \
-	    root=none rootfstype=hostfs rootflags=/ ro init=$vk/init \
-	    VK_RUN="$1" VK_SHARE=$work/share con0=fd:0,fd:1 con=null \
-	    quiet loglevel=1 vmm="$VMMCTL_BACKEND" </dev/null >$work/raw 2>&1
+	HOME=$work TMPDIR=/dev/shm timeout -s KILL $((LAB_LIMIT - 20)) \
+	    $vk/linux mem=96M root=none rootfstype=hostfs rootflags=/ ro \
+	    init=$vk/init VK_RUN="$1" VK_SHARE=$work/share \
+	    con0=fd:0,fd:1 con=null quiet loglevel=1 \
+	    vmm="$VMMCTL_BACKEND" </dev/null >$work/raw 2>&1
 	ended=$?
 	tr -d '\r' <$work/raw |
 	    sed -n '/^vkernel-begin$/,/^vkernel-status: /p' >$work/all
