@@ -31,6 +31,7 @@ int using_vmm;
 static char *vmm_arg __initdata = "best";
 struct vmmctl *vmm_handle;
 struct vmmctl_vcpu *vmm_vcpu;
+unsigned long long vmm_xsave_mask;
 int vmm_sync_error;
 static struct vmmctl_machine *machine;
 static int first_fd;		/* what is below was open before us */
@@ -109,6 +110,7 @@ static int __init vmm_open(void)
 	}
 
 	using_vmm = 1;
+	vmm_xsave_mask = info.xsave_mask;
 	pr_info("vmm: user processes run on %s (%s)%s%s\n", info.backend,
 		info.variant, info.reason[0] ? ": " : "", info.reason);
 	return 0;

@@ -158,13 +158,17 @@ void vmm_set_brief(struct vmmctl_machine_config *config)
 	config->brief_words = VMMCTL_BRIEF_WORDS;
 }
 
+/* Which components hold something: SDM vol. 1, 13.4.2. */
+static u64 *xstate_bv(struct uml_pt_regs *regs)
+{
+	return (u64 *)((char *)regs->fp + XSAVE_HEADER);
+}
+
 /* PTRACE_SETFPREGS; the header has to say that x87 and SSE hold something. */
 int vmm_set_fpregs(struct uml_pt_regs *regs, const struct user_i387_struct *fp)
 {
-	u64 *header = (u64 *)((char *)regs->fp + XSAVE_HEADER);
-
 	memcpy(regs->fp, fp, offsetof(struct user_i387_struct, padding));
-	*header |= XSAVE_X87 | XSAVE_SSE;
+	*xstate_bv(regs) |= XSAVE_X87 | XSAVE_SSE;
 	return 0;
 }
 
@@ -344,6 +348,9 @@ static void run(struct vmm_run *r, struct vmmctl_exit *e)
 	}
 	get_context(r);
 	if (!r->fp_in_context) {
+		/* The first state of all comes from the host's processor, which
+		 * may have components that the backend has not. */
+		*xstate_bv(r->regs) &= vmm_xsave_mask;
 		err = vmmctl_context_set_xsave(r->context, r->regs->fp,
 					       FP_BYTES);
 		if (err)

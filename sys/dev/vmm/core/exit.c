@@ -244,7 +244,8 @@ static enum vmm_verdict debug(struct vmm_vcpu *v, const struct vmm_cause *c,
 /* ---- exceptions ---- */
 
 /* With prefixes; or not at all. */
-RARE static enum vmm_verdict other_ud(struct vmm_vcpu *v, const struct vmm_cause *c)
+RARE static enum vmm_verdict other_ud(struct vmm_vcpu *v,
+    const struct vmm_cause *c)
 {
 	struct code code;
 	unsigned length;
