@@ -26,6 +26,7 @@ class Program:
         self.traces = 'traces' in flags
         self.slow = 'slow' in flags
         self.vkernel = path.startswith('vkernel/')
+        self.tool = path.startswith('tools/')
 
     def name(self, backend):
         return self.path.replace('%b', backend)
@@ -109,6 +110,9 @@ def check_list(tree):
         raise cache.Failed('not in tests/lab/programs.list: contract/%b/' +
                            ', contract/%b/'.join(absent))
 
+
+# What tests of tools need.
+TOOLS = ('tools/vmmstat/vmmstat', 'tests/tools/spin', 'tests/tools/tap.sh')
 
 # What runs unless --backend names others.
 BACKENDS = ('kvm', 'vmm')
@@ -209,6 +213,9 @@ class Plan:
         if not os.path.exists(source):
             raise cache.Failed(f'{source}: in programs.list, but not built')
         self.root.add(source, '/lab/tests/' + name)
+        if program.tool:
+            for other in TOOLS:
+                self.root.add(os.path.join(tree, other), '/lab/' + other)
         if program.traces:
             self.traces(name, host_traces(tree, program))
         self.command(name, ['/lab/tests/' + name])
