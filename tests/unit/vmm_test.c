@@ -355,7 +355,7 @@ static void vcpus_keep_their_place(void **state)
 	assert_ok(vmmctl_vcpu_create(u->m, &u->cpu));
 	/* All is loaded anew that may have changed. */
 	run(u, VMMCTL_EXIT_SYSCALL);
-	assert_int_equal(device.commit, VMM_SET_FLUSH);
+	assert_int_equal(device.commit, VMM_SET_FLUSH | VMM_SET_CONTEXT);
 	device.vcpu_error = -ENOMEM;
 	assert_fails(u->v, vmmctl_vcpu_create(u->m, &v2), -ENOMEM, "vCPU");
 	device.vcpu_error = 0;
@@ -431,7 +431,7 @@ static void commits(void **state)
 	assert_int_equal(device.commit, VMM_SET_FLUSH);
 	assert_ok(vmmctl_context_set_debug_regs(u->c, &d));
 	run(u, VMMCTL_EXIT_SYSCALL);
-	assert_int_equal(device.commit, VMM_SET_DEBUG);
+	assert_int_equal(device.commit, VMM_SET_CONTEXT | VMM_SET_DEBUG);
 	assert_int_equal(page(0)->dr[3], 4);
 	assert_int_equal(page(0)->dr7, 1);
 	/* Another context has none. */

@@ -216,7 +216,7 @@ static int context_init(struct vmmctl_context *c)
 		    host_of(c->m->v)->info.max_contexts);
 	}
 	dc->number = a.context;
-	dc->made = dc->stamp = dv_stamp(machine_of(c->m));
+	dc->stamp = dv_stamp(machine_of(c->m));
 	dc->seat.owner = c;
 	c->seat = &dc->seat;
 	c->backend_data = dc;
@@ -297,13 +297,16 @@ fail:
 static int vcpu_init(struct vmmctl_vcpu *v)
 {
 	struct dv_machine *d = machine_of(v->m);
+	struct dv_cpu *cpu;
 	int err = 0;
 
 	if (d->cpu[v->index] == NULL)
 		err = cpu_make(v->m, v->index);
 	if (err == 0) {
-		v->backend_data = d->cpu[v->index];
-		d->cpu[v->index]->context = d->cpu[v->index]->space = 0;
+		cpu = d->cpu[v->index];
+		cpu->context = cpu->space = 0;
+		memset(cpu->ran, 0, sizeof(cpu->ran));
+		v->backend_data = cpu;
 	}
 	return err;
 }

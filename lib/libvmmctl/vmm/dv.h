@@ -16,7 +16,7 @@
 #include <sys/syscall.h>
 
 #define DV_VCPUS_MAX	256u
-#define DV_KNOWN	16u	/* a power of two */
+#define DV_RAN		16u	/* a power of two */
 
 /* ---- the device (device.c); -errno, errno stays ---- */
 
@@ -75,13 +75,12 @@ struct dv_cpu {
 	struct vmm_vcpu_page *page;
 	/* [r] What is loaded, or committed. */
 	uint64_t context, space;	/* stamps */
-	uint64_t owner;			/* stamp of the context alone */
 	struct vmmctl_debug_regs debug;
-	/* [r] Spaces whose translations may still be there: the stamps with
-	 * which they ran here last, by their roots. */
+	/* [r] Contexts without hardware breakpoints that ran here, by their
+	 * numbers: with which stamps, their spaces' and their own, last. */
 	struct {
-		uint64_t root, stamp;
-	} known[DV_KNOWN];
+		uint64_t context, space;
+	} ran[DV_RAN];
 };
 
 struct dv_machine {
@@ -100,7 +99,6 @@ struct dv_space {
 struct dv_context {
 	struct seat seat;
 	uint32_t number;		/* [I] the device's */
-	uint64_t made;			/* [I] stamp of its creation */
 	uint64_t stamp;			/* [r] changes with debug registers */
 };
 

@@ -14,27 +14,58 @@ _Static_assert(sizeof(struct vmmctl_regs) == sizeof(struct vmm_regs) &&
     offsetof(struct vmmctl_regs, gs_base) ==
     offsetof(struct vmm_regs, gs_base), "registers lie alike");
 
-/* Make space the one that runs: what has to be committed for that. */
-static uint32_t commit_space(struct dv_cpu *cpu, uint64_t root,
-    uint64_t stamp)
+/* Returns cpu, which so need not be kept elsewhere; likewise below. */
+static inline struct dv_cpu *set(struct dv_cpu *cpu,
+    const struct vmmctl_context *c, uint64_t space, uint32_t commit)
 {
-	const size_t n = root >> PAGE_SHIFT & (DV_KNOWN - 1);
+	const struct dv_context *dc = c->backend_data;
 	struct vmm_vcpu_page *page = cpu->page;
-	/* The one that is loaded may be that of a space that is gone. */
-	const bool loaded = page->cr3 == root;
 
-	cpu->space = stamp;
-	page->cr3 = root;
-	if (likely(cpu->known[n].stamp == stamp &&
-	    cpu->known[n].root == root && !loaded))
-		return VMM_SET_SPACE | VMM_SET_KEEP;
-	cpu->known[n].root = root;
-	cpu->known[n].stamp = stamp;
-	return loaded ? VMM_SET_FLUSH : VMM_SET_SPACE;
+	cpu->context = dc->stamp;
+	cpu->space = space;
+	page->context = dc->number;
+	page->cr3 = c->space->root_gpa;
+	page->commit = commit;
+	return cpu;
 }
 
-/* Something may be new to this vCPU.  Returns cpu, which so need not be kept
- * elsewhere. */
+static __attribute__((noinline)) struct dv_cpu *commit_new(struct dv_cpu *cpu,
+    const struct vmmctl_context *c, uint64_t space)
+{
+	const struct dv_context *dc = c->backend_data;
+	const bool debug = (c->debug.dr7 & 0xff) != 0;
+	struct vmm_vcpu_page *page = cpu->page;
+	uint32_t bits = page->commit;
+
+	if (bits != 0) {
+		/* A run that failed has not taken this: what it was to drop
+		 * is not known to be dropped. */
+		memset(cpu->ran, 0, sizeof(cpu->ran));
+		bits &= ~VMM_SET_KEEP;
+	}
+	/* The root that is loaded may be that of a space that is gone. */
+	if (cpu->space != space)
+		bits |= page->cr3 == c->space->root_gpa ? VMM_SET_FLUSH :
+		    VMM_SET_SPACE;
+	if (cpu->context != dc->stamp)
+		bits |= VMM_SET_CONTEXT;
+	if (cpu->context != dc->stamp &&
+	    (debug || (cpu->debug.dr7 & 0xff) != 0)) {
+		memcpy(page->dr, c->debug.addr, sizeof(page->dr));
+		page->dr7 = c->debug.dr7;
+		bits |= VMM_SET_DEBUG;
+		cpu->debug = c->debug;
+	}
+	cpu->ran[dc->number % DV_RAN].context = debug ? 0 : dc->stamp;
+	cpu->ran[dc->number % DV_RAN].space = space;
+	return set(cpu, c, space, bits);
+}
+
+/*
+ * Something is new to this vCPU since its last entry.  If the context ran here
+ * with the same stamps before, then so did its space, last: what is known of
+ * that is good.
+ */
 static __attribute__((noinline)) struct dv_cpu *commit(struct dv_cpu *cpu,
     const struct vmmctl_context *c)
 {
@@ -42,34 +73,14 @@ static __attribute__((noinline)) struct dv_cpu *commit(struct dv_cpu *cpu,
 	const struct dv_space *ds = c->space->backend_data;
 	const uint64_t space = atomic_load_explicit(&ds->stamp,
 	    memory_order_relaxed);
-	struct vmm_vcpu_page *page = cpu->page;
-	uint32_t bits = 0;
+	const size_t n = dc->number % DV_RAN;
 
-	if (unlikely(page->commit != 0)) {
-		/* A run that failed has not taken this: what it was to drop
-		 * is not known to be dropped. */
-		memset(cpu->known, 0, sizeof(cpu->known));
-		page->commit &= ~VMM_SET_KEEP;
-	}
-	if (cpu->space != space)
-		bits = commit_space(cpu, c->space->root_gpa, space);
-	if (cpu->context != dc->stamp) {
-		if (cpu->owner != dc->made) {
-			page->context = dc->number;
-			bits |= VMM_SET_CONTEXT;
-			cpu->owner = dc->made;
-		}
-		if (((c->debug.dr7 | cpu->debug.dr7) & 0xff) != 0) {
-			memcpy(page->dr, c->debug.addr, sizeof(page->dr));
-			page->dr7 = c->debug.dr7;
-			bits |= VMM_SET_DEBUG;
-			cpu->debug = c->debug;
-		}
-		cpu->context = dc->stamp;
-	}
-	/* What no run has taken yet stays. */
-	page->commit |= bits;
-	return cpu;
+	if (unlikely(((cpu->ran[n].context ^ dc->stamp) |
+	    (cpu->ran[n].space ^ space) | cpu->page->commit |
+	    (cpu->debug.dr7 & 0xff)) != 0))
+		return commit_new(cpu, c, space);
+	return set(cpu, c, space, VMM_SET_SPACE | VMM_SET_KEEP |
+	    VMM_SET_CONTEXT);
 }
 
 static __attribute__((noinline)) int failed(struct vmmctl *v, int err)
