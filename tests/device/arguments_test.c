@@ -706,7 +706,7 @@ static void a_context_that_came_with_bad_registers_is_not_taken(void **state)
 	fake_cause(VMM_CAUSE_SHUTDOWN);
 	RUN_TO(d, VMM_EXIT_SHUTDOWN);
 	assert_ptr_equal(d->v->context, vmm_context_find(d->m, d->context));
-	assert_int_equal(d->v->cr3, ROOT_GPA);
+	assert_int_equal(d->v->space->cr3, ROOT_GPA);
 	assert_ok(context_destroy(d->m, other));
 }
 
@@ -723,7 +723,7 @@ static void groups_that_are_not_committed_may_hold_anything(void **state)
 	d->page->dr7 = ~0ull;
 	fake_cause(VMM_CAUSE_SHUTDOWN);
 	RUN_TO(d, VMM_EXIT_SHUTDOWN);
-	assert_int_equal(d->v->cr3, ROOT_GPA);
+	assert_int_equal(d->v->space->cr3, ROOT_GPA);
 }
 
 static void a_vcpu_without_a_context_does_not_run(void **state)

@@ -127,7 +127,7 @@ static void check_entry(struct vmm_vcpu *v, const struct vmm_cpu *c)
 		fake_bug("run of a vCPU that is not taken");
 	if (v->context == NULL || v->context->busy != VMM_RUNS)
 		fake_bug("run without a context");
-	fake_check_state(&v->state, v->cr3, v->dr, v->dr7);
+	fake_check_state(&v->state, v->space->cr3, v->dr, v->dr7);
 }
 
 /* Each space of a vCPU has translations of its own. */
@@ -144,13 +144,13 @@ static void load(struct vmm_vcpu *v, const struct vmm_cpu *c)
 	if (held[c->number].v != v && (p & VMM_LOAD_CPU) == 0)
 		fake_bug("another vCPU was here, and nothing says so");
 	if ((p & VMM_LOAD_CPU) == 0 && (p & VMM_LOAD_SPACE) == 0 &&
-	    (held[c->number].cr3 != v->cr3 ||
+	    (held[c->number].cr3 != v->space->cr3 ||
 	    held[c->number].space_id != v->space->id))
 		fake_bug("CR3 has changed, and nothing says so");
 	if (v->space->stale && p == 0)
 		fake_bug("the space is stale, and nothing says so");
 	held[c->number].v = v;
-	held[c->number].cr3 = v->cr3;
+	held[c->number].cr3 = v->space->cr3;
 	held[c->number].space_id = v->space->id;
 	for (i = 0; i < VMM_SPACES; i++) {
 		if ((p & (VMM_LOAD_CPU | VMM_LOAD_NESTED)) != 0 ||
@@ -172,7 +172,7 @@ static void record(struct vmm_vcpu *v, const struct vmm_cpu *c)
 	e->cpu = c->number;
 	e->pending = v->pending;
 	e->state = v->state;
-	e->cr3 = v->cr3;
+	e->cr3 = v->space->cr3;
 	memcpy(e->dr, v->dr, sizeof(e->dr));
 	e->dr7 = v->dr7;
 	e->regs = v->page->regs;
@@ -206,7 +206,7 @@ static void run(struct vmm_vcpu *v, struct vmm_cpu *c, struct vmm_cause *cause)
 			return;
 		}
 		switch (fake_script_touch(s, c->number,
-		    v->machine->npt.root_pa, v->cr3, tag, &f)) {
+		    v->machine->npt.root_pa, v->space->cr3, tag, &f)) {
 		case GUEST_OK:
 			continue;
 		case GUEST_NESTED:

@@ -37,7 +37,7 @@ struct code {
 
 static void fetch(struct vmm_vcpu *v, struct code *c, size_t size)
 {
-	c->n = x86_code_fetch(&v->space->code, &v->machine->npt, v->cr3,
+	c->n = x86_code_fetch(&v->space->code, &v->machine->npt, v->space->cr3,
 	    v->state.rip, c->byte, size);
 }
 
@@ -47,7 +47,7 @@ RARE static const uint8_t *find(struct vmm_vcpu *v)
 	struct x86_code *known = &v->space->code;
 	uint8_t byte;
 
-	if (x86_code_fetch(known, &v->machine->npt, v->cr3, v->state.rip,
+	if (x86_code_fetch(known, &v->machine->npt, v->space->cr3, v->state.rip,
 	    &byte, 1) != 1)
 		return NULL;
 	return x86_code_at(known, v->state.rip);

@@ -145,6 +145,7 @@ int vmm_hw_init(const struct vmm_vendor *const *vendors, unsigned n)
 	}
 	if (vmm_hw.gpa_bits > MOST_GPA_BITS)
 		vmm_hw.gpa_bits = MOST_GPA_BITS;
+	vmm_hw.gpa_pages = ((1ull << vmm_hw.gpa_bits) - 1) & ~VMM_PAGE_MASK;
 	vmm_hw.enabled = true;
 	os_mutex_init(&vmm_hw.lock);
 	vmm_list_init();

@@ -89,9 +89,9 @@ static struct vmm_space *find_space(struct vmm_vcpu *v, uint64_t cr3)
 	struct vmm_space *s;
 
 	for (s = v->spaces; s < v->spaces + VMM_SPACES; s++)
-		if (s->cr3 == cr3 && s->id != 0)
+		if (s->cr3 == cr3)
 			return s;
-	s = &v->spaces[++v->last_id % VMM_SPACES];
+	s = &v->spaces[v->last_id++ % VMM_SPACES];
 	s->cr3 = cr3;
 	s->id = v->last_id;
 	s->stale = true;
@@ -101,15 +101,24 @@ static struct vmm_space *find_space(struct vmm_vcpu *v, uint64_t cr3)
 
 static void take_space(struct vmm_vcpu *v, uint64_t cr3)
 {
-	struct vmm_space *s = v->space;
-
-	if (s->cr3 != cr3 || s->id == 0) {
-		s = find_space(v, cr3);
-		v->space = s;
-		v->cr3 = cr3;
+	if (v->space->cr3 != cr3) {
+		v->space = find_space(v, cr3);
 		v->pending |= VMM_LOAD_SPACE;
 		vmm_count(&v->stats->space_switches, 1);
 	}
+}
+
+/* What is known of the page table that a processor begins with, at 0, is known
+ * of no other. */
+void vmm_spaces_init(struct vmm_vcpu *v)
+{
+	unsigned i;
+
+	for (i = 0; i < VMM_SPACES; i++)
+		v->spaces[i].cr3 = VMM_NO_CR3;
+	/* It is the one that is looked for last. */
+	v->last_id = VMM_SPACES - 1;
+	v->space = find_space(v, 0);
 }
 
 /* All groups are checked before the first is taken: a run that FAILED has
@@ -123,8 +132,7 @@ static uint32_t take_groups(struct vmm_vcpu *v, uint32_t commit)
 	if ((commit & ~SET_ALL) != 0 ||
 	    (commit & (VMM_SET_KEEP | VMM_SET_SPACE)) == VMM_SET_KEEP)
 		return VMM_FIELD_COMMIT;
-	if ((commit & VMM_SET_SPACE) != 0 && ((cr3 & VMM_PAGE_MASK) != 0 ||
-	    cr3 >> vmm_hw.gpa_bits != 0))
+	if ((commit & VMM_SET_SPACE) != 0 && (cr3 & ~vmm_hw.gpa_pages) != 0)
 		return VMM_FIELD_CR3;
 	if ((commit & VMM_SET_CONTEXT) != 0)
 		c = vmm_context_find(v->machine, OS_READ(v->page->context));

@@ -18,7 +18,6 @@ static struct vmm_vcpu *make(struct vmm_machine *m, uint32_t index)
 {
 	struct vmm_vcpu *v = os_zalloc(sizeof(*v));
 	uint64_t pa;
-	unsigned i;
 
 	if (v == NULL)
 		return NULL;
@@ -26,9 +25,7 @@ static struct vmm_vcpu *make(struct vmm_machine *m, uint32_t index)
 	v->index = index;
 	v->cpu = v->last_cpu = v->timer_cpu = VMM_NO_CPU;
 	v->dr7 = VMM_X86_DR7_FIXED;
-	v->space = &v->spaces[0];
-	for (i = 0; i < VMM_SPACES; i++)
-		x86_code_forget(&v->spaces[i].code);
+	vmm_spaces_init(v);
 	v->page = os_page_alloc(&pa);
 	v->host_memory = os_zalloc(vmm_hw.xsave_size + 64);
 	v->stats = vmm_stats_slot(m, index);

@@ -77,6 +77,7 @@ struct vmm_hw {
 	const char *why;			/* [I] then */
 	uint64_t caps;				/* [I] VMM_CAP_* */
 	uint32_t gpa_bits;			/* [I] */
+	uint64_t gpa_pages;			/* [I] bits of a page's gpa */
 	const struct x86_npt_format *npt;	/* [I] */
 	uint32_t nasid;				/* [I] ASIDs or VPIDs, 0 included */
 	uint64_t xcr0;				/* [I] of contexts */
@@ -216,10 +217,11 @@ struct vmm_machine {
 
 /* Spaces whose translations a vCPU may keep. */
 #define VMM_SPACES	4u
+#define VMM_NO_CR3	1ull	/* no page begins there */
 
 struct vmm_space {
-	uint64_t cr3;
-	uint64_t id;		/* never twice in a vCPU; 0: none */
+	uint64_t cr3;		/* VMM_NO_CR3: none yet */
+	uint64_t id;		/* never twice in a vCPU */
 	bool stale;		/* processors have translations of it that are
 				 * wrong; the vendor clears it */
 	uint32_t tag;		/* the vendor's: ASID or VPID, as good as */
@@ -257,8 +259,7 @@ struct vmm_vcpu {
 	uint32_t wanted;		/* VMM_WANT_* */
 	uint32_t pending;		/* VMM_LOAD_* */
 	uint64_t flush_gen;		/* that has been honoured */
-	uint64_t cr3;
-	struct vmm_space *space;	/* of cr3: one of these */
+	struct vmm_space *space;	/* one of these */
 	struct vmm_space spaces[VMM_SPACES];
 	uint64_t last_id;		/* of the last one that was new */
 	struct vmm_context_state *context;	/* [v] that the owner named
@@ -438,6 +439,7 @@ enum vmm_verdict {
 /* The space's table allows less than before, for all that is known. */
 void vmm_flush_space(struct vmm_vcpu *v);
 void vmm_run_expired(struct os_timer *t);
+void vmm_spaces_init(struct vmm_vcpu *v);
 /* exit.c: interrupts off, mode INSIDE. */
 enum vmm_verdict vmm_exit_handle(struct vmm_vcpu *v, struct vmm_cause *cause);
 /* The exit of a kind with nothing more to tell. */

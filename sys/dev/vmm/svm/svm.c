@@ -305,7 +305,7 @@ static bool load(struct vmm_vcpu *v, struct vmm_cpu *c, uint32_t what)
 	uint32_t dirty = SVM_CLEAN_ASID;
 
 	if ((what & VMM_LOAD_SPACE) != 0) {
-		b->cr3 = v->cr3;
+		b->cr3 = v->space->cr3;
 		clear_selectors(b);
 		dirty |= SVM_CLEAN_CRX | SVM_CLEAN_SEG;
 	}

@@ -186,9 +186,9 @@ static void vmx_end(struct vmm_vcpu *v, struct vmm_cpu *c)
 
 /* A VPID that nobody has used on this processor since those of all were
  * dropped.  Not inlined, or a kernel would guard the caller's stack for the
- * operand of INVVPID. */
-__attribute__((__noinline__)) static void new_vpid(struct vmm_space *s,
-    struct vmm_cpu *c)
+ * operand of INVVPID.  Returns s, which so need not be kept elsewhere. */
+__attribute__((__noinline__)) static struct vmm_space *new_vpid(
+    struct vmm_space *s, struct vmm_cpu *c)
 {
 	if (c->vmx.next_vpid >= vmm_hw.nasid) {
 		c->vmx.next_vpid = 1;
@@ -197,6 +197,7 @@ __attribute__((__noinline__)) static void new_vpid(struct vmm_space *s,
 	}
 	s->tag = c->vmx.next_vpid++;
 	s->generation = c->vmx.generation;
+	return s;
 }
 
 /* Each space has a VPID of its own, so that its translations are there when
@@ -209,7 +210,7 @@ static void load_vpid(struct vmm_vcpu *v, struct vmm_cpu *c)
 	if ((vmx_facts.controls.proc2 & VMX_PROC2_VPID) == 0)
 		return;
 	if (s->stale || s->generation != c->vmx.generation)
-		new_vpid(s, c);
+		s = new_vpid(s, c);
 	s->stale = false;
 	(void)cpu_vmwrite(VMX_VPID, s->tag);
 }
@@ -271,18 +272,11 @@ static void load_timer(struct vmm_vcpu *v)
 	    0xffffffff);
 }
 
-/* The part of a run that follows a change.  Inlined it would make the others
- * longer. */
-__attribute__((__noinline__)) static void load(struct vmm_vcpu *v,
-    struct vmm_cpu *c, uint32_t what)
+static inline void load_space(struct vmm_vcpu *v, struct vmm_cpu *c,
+    uint32_t what)
 {
-	if ((what & VMM_LOAD_TIMER) != 0)
-		load_timer(v);
-	v->pending = v->deadline_tsc != 0 ? VMM_LOAD_TIMER : 0;
-	if ((what & ~VMM_LOAD_TIMER) == 0)
-		return;
 	if ((what & VMM_LOAD_SPACE) != 0) {
-		(void)cpu_vmwrite(VMX_GUEST_CR3, v->cr3);
+		(void)cpu_vmwrite(VMX_GUEST_CR3, v->space->cr3);
 		/* Null selectors, of which there are four, are all that a
 		 * guest user can load: the next one does not see them. */
 		(void)cpu_vmwrite(VMX_GUEST_DS, 0);
@@ -290,13 +284,38 @@ __attribute__((__noinline__)) static void load(struct vmm_vcpu *v,
 		(void)cpu_vmwrite(VMX_GUEST_FS, 0);
 		(void)cpu_vmwrite(VMX_GUEST_GS, 0);
 	}
+	load_vpid(v, c);
+}
+
+/* What is rarer than another space, and that. */
+__attribute__((__noinline__)) static void load_all(struct vmm_vcpu *v,
+    struct vmm_cpu *c, uint32_t what)
+{
+	if ((what & VMM_LOAD_TIMER) != 0)
+		load_timer(v);
+	v->pending = v->deadline_tsc != 0 ? VMM_LOAD_TIMER : 0;
+	if ((what & ~VMM_LOAD_TIMER) == 0)
+		return;
 	if ((what & VMM_LOAD_DEBUG) != 0)
 		(void)cpu_vmwrite(VMX_GUEST_DR7, v->dr7 | VMM_X86_DR7_FIXED);
 	if ((what & (VMM_LOAD_CPU | VMM_LOAD_NESTED)) != 0)
 		forget_nested(v, c);
 	if ((what & VMM_LOAD_CPU) != 0)
 		change_cpu(v, c);
-	load_vpid(v, c);
+	load_space(v, c, what);
+}
+
+/* The part of a run that follows a change.  Inlined it would make the others
+ * longer. */
+__attribute__((__noinline__)) static void load(struct vmm_vcpu *v,
+    struct vmm_cpu *c, uint32_t what)
+{
+	if ((what & ~(VMM_LOAD_SPACE | VMM_LOAD_FLUSH)) != 0) {
+		load_all(v, c, what);
+		return;
+	}
+	v->pending = 0;
+	load_space(v, c, what);
 }
 
 /* ---- the run ---- */
