@@ -125,28 +125,17 @@ int context_fetch(struct vmmctl_context *c)
 	return err;
 }
 
-int context_unload(struct vmmctl_context *c)
+void context_unload(struct vmmctl_context *c)
 {
 	struct seat *seat = c->seat;
-	int err;
 
 	if (seat == NULL || seat->vcpu == NULL)
-		return 0;
+		return;
 	context_fetch(c);
-	err = c->m->v->ops->xsave_save(seat, c->xsave);
+	if (c->m->v->ops->xsave_save(seat, c->xsave) != 0)
+		c->lost = true;
 	seat->owner = NULL;
 	c->seat = NULL;
-	return err;
-}
-
-static int unload(struct vmmctl_context *c)
-{
-	int err;
-
-	mtx_lock(&c->m->lock);
-	err = context_unload(c);
-	mtx_unlock(&c->m->lock);
-	return err;
 }
 
 static int check_idle(struct vmmctl_context *c)
@@ -174,6 +163,12 @@ static uint64_t components_in(const struct vmmctl *v, size_t size)
 	return fit;
 }
 
+static int lost(struct vmmctl *v)
+{
+	return vmmctl_fail(v, -EIO, "the guest's registers are lost: its host "
+	    "process has ended");
+}
+
 int vmmctl_context_fetch(struct vmmctl_context *c)
 {
 	int err = check_idle(c);
@@ -183,8 +178,7 @@ int vmmctl_context_fetch(struct vmmctl_context *c)
 	mtx_lock(&c->m->lock);
 	err = context_fetch(c);
 	mtx_unlock(&c->m->lock);
-	return err == 0 ? 0 : vmmctl_fail(c->m->v, -EIO, "the guest's "
-	    "registers are lost: its host process has ended");
+	return err == 0 ? 0 : lost(c->m->v);
 }
 
 int vmmctl_context_get_xsave(struct vmmctl_context *c, void *buf, size_t size)
@@ -200,8 +194,9 @@ int vmmctl_context_get_xsave(struct vmmctl_context *c, void *buf, size_t size)
 		return vmmctl_fail(c->m->v, -EINVAL, "an XSAVE area has at "
 		    "least %u bytes, %u hold all of it", XSAVE_MIN, full);
 	mtx_lock(&c->m->lock);
-	context_fetch(c);
-	if (c->seat != NULL)
+	if (context_fetch(c) != 0)
+		err = lost(c->m->v);
+	else if (c->seat != NULL)
 		err = c->m->v->ops->xsave_save(c->seat, c->xsave);
 	mtx_unlock(&c->m->lock);
 	if (err != 0)
@@ -295,10 +290,8 @@ int vmmctl_context_set_space(struct vmmctl_context *c, struct vmmctl_space *s)
 		    "the space is of another machine than the context");
 	if (s == c->space)
 		return 0;
-	err = unload(c);
-	if (err != 0)
-		return err;
 	mtx_lock(&c->m->lock);
+	context_unload(c);
 	c->space->contexts--;
 	s->contexts++;
 	c->space = s;

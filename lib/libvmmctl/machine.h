@@ -30,7 +30,7 @@ int64_t copy_locked(struct vmmctl_space *s, uint64_t gva, void *buf,
     size_t len, uint32_t access, struct vmmctl_fault *fault);
 void memory_fini(struct vmmctl_machine *m);
 /* Bring c's extended state home from its seat. [m] */
-int context_unload(struct vmmctl_context *c);
+void context_unload(struct vmmctl_context *c);
 /* Make regs whole after a brief exit. [m], or the runner */
 int context_fetch(struct vmmctl_context *c);
 /* The guest's registers are all; keep what the caller changed in regs. */

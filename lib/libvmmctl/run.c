@@ -101,11 +101,9 @@ static int take_seat(struct vmmctl_vcpu *v, struct vmmctl_context *c)
 	if (err != 0 || c->seat == seat)
 		goto out;
 	if (seat->owner != NULL)
-		err = context_unload(seat->owner);
-	if (err == 0)
-		err = context_unload(c);
-	if (err == 0)
-		err = ops->xsave_load(seat, c->xsave);
+		context_unload(seat->owner);
+	context_unload(c);
+	err = ops->xsave_load(seat, c->xsave);
 	if (err == 0) {
 		seat->owner = c;
 		c->seat = seat;

@@ -502,11 +502,71 @@ static void nothing_to_fetch(void **state)
 	expect_regs(r, &want);
 }
 
+/* What holds the guests is stopped, or frozen, and goes on: nobody notices. */
+static void stop_and_continue(struct rig *r)
+{
+	static const int sigs[] = { SIGSTOP, SIGCONT };
+	pid_t pids[16];
+	size_t n = procs_with_file(r->fd, pids, 16);
+
+	for (unsigned s = 0; s < 2; s++) {
+		for (size_t i = 0; i < n && i < 16; i++)
+			kill(pids[i], sigs[s]);
+		sleep_us(3000);
+	}
+}
+
+static void stopped_between_runs(void **state)
+{
+	static const uint64_t numbers[] = { NAMED, UNNAMED };
+	struct rig *r = *state;
+	struct vmmctl_regs want;
+
+	rig_untraced(r);
+	for (unsigned n = 0; n < 2; n++) {
+		remake(r);
+		load(r, BLOB(b_calls));
+		for (unsigned i = 0; i < 12; i++) {
+			want = *r->regs;
+			want.rax = r->regs->rax = numbers[n];
+			after_call(&want, CODE + (i % 2 ?
+			    MARK(b_calls, second) : MARK(b_calls, first)));
+			call(r);
+			if (i % 4 < 2)
+				fetch(r);
+			/* With changes to carry out, too. */
+			if (i % 3 == 0)
+				expect_rc(r, vmmctl_space_map(r->s, SPARE +
+				    i * PAGE, PAGE, FREE_GPA, VMMCTL_PROT_RW),
+				    0);
+			stop_and_continue(r);
+			fetch(r);
+			expect_regs(r, &want);
+		}
+		assert_true(n == 0 || briefs == 0);
+	}
+}
+
+/* What holds guests, or all, their common parent included. */
+static void kill_guests(struct rig *r, bool all)
+{
+	pid_t pids[16], below[16];
+	size_t n = procs_with_file(r->fd, pids, 16), k;
+
+	assert_in_range(n, 1, 16);
+	for (size_t i = 0; i < n; i++) {
+		k = procs_below(pids[i], below, 16);
+		while (k > 0)
+			kill(below[--k], SIGKILL);
+		if (all)
+			kill(pids[i], SIGKILL);
+	}
+	sleep_us(20000);
+}
+
 static void the_guest_is_gone(void **state)
 {
 	struct rig *r = *state;
-	pid_t pids[16];
-	size_t n;
 	int rc;
 
 	rig_untraced(r);
@@ -515,15 +575,37 @@ static void the_guest_is_gone(void **state)
 	call(r);
 	if (briefs == 0)
 		rig_skip(r, "no exit is brief");
-	n = procs_with_file(r->fd, pids, 16);
-	assert_true(n > 0);
-	for (size_t i = 0; i < n && i < 16; i++)
-		kill(pids[i], SIGKILL);
-	sleep_us(20000);
+	kill_guests(r, true);
 	rc = vmmctl_context_fetch(r->c);
 	assert_int_equal(rc, -EIO);
 	rc = vmmctl_vcpu_run(r->cpu, r->c, &r->x);
 	assert_true(rc < 0 || r->x.kind == VMMCTL_EXIT_FAILED);
+}
+
+/* Its space is as good as before for others; of itself that is told. */
+static void another_context_of_a_guest_that_is_gone(void **state)
+{
+	struct rig *r = *state;
+	struct vmmctl_context *other;
+	uint8_t area[576];
+
+	rig_untraced(r);
+	remake(r);
+	other = rig_context(r, r->s);
+	load(r, BLOB(b_calls));
+	*vmmctl_context_regs(other) = *r->regs;
+	call(r);
+	if (briefs == 0)
+		rig_skip(r, "no exit is brief");
+	kill_guests(r, false);
+	call_on(r, r->cpu, other);
+	expect_rc(r, vmmctl_vcpu_run(r->cpu, r->c, &r->x), 0);
+	assert_int_equal(r->x.kind, VMMCTL_EXIT_FAILED);
+	load(r, BLOB(b_calls));
+	call(r);
+	kill_guests(r, false);
+	assert_int_equal(vmmctl_context_get_xsave(r->c, area, sizeof(area)),
+	    -EIO);
 }
 
 int main(int argc, char **argv)
@@ -542,7 +624,9 @@ int main(int argc, char **argv)
 		TEST(brief_exits_under_kicks),
 		TEST(a_second_vcpu_comes),
 		TEST(nothing_to_fetch),
+		TEST(stopped_between_runs),
 		TEST(the_guest_is_gone),
+		TEST(another_context_of_a_guest_that_is_gone),
 	};
 	int rc;
 

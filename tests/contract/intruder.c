@@ -77,6 +77,52 @@ static void foreign_pages_hold_no_secret(void **state)
 	expect_nothing(r, &f);
 }
 
+static uint64_t reads_up_to(const uint8_t *page, uint64_t value, uint64_t len)
+{
+	uint64_t word, found = 0;
+
+	for (uint64_t k = 0; k < PAGE; k += 8) {
+		memcpy(&word, page + k, 8);
+		found += word - value < len;
+	}
+	return found;
+}
+
+/* A process that was another space's before says nothing of that. */
+static void nothing_is_left_of_another_guest(void **state)
+{
+	static uint8_t page[VMMCTL_PAGE_SIZE];
+	struct rig *r = *state;
+	const uint64_t strange = SPARE + (0x5ec2ull << 24);
+	struct vmmctl_space *old = rig_space(r);
+	struct vmmctl_context *c = rig_context(r, old);
+	struct vmmctl_exit x;
+	struct foreign f;
+
+	foreign_begin(r, &f);
+	expect_rc(r, vmmctl_space_map(old, strange, PAGE, FREE_GPA,
+	    VMMCTL_PROT_RX), 0);
+	rig_regs(vmmctl_context_regs(c));
+	vmmctl_context_regs(c)->rip = strange + 4 * PAGE;
+	rig_run_on(r, r->cpu, c, &x);
+	assert_int_equal(x.kind, VMMCTL_EXIT_FAULT);
+	vmmctl_context_destroy(c);
+	expect_rc(r, vmmctl_space_destroy(old), 0);
+
+	r->s = rig_space(r);
+	expect_rc(r, vmmctl_context_set_space(r->c, r->s), 0);
+	rig_load(r, BLOB(x_syscall));
+	rig_run(r);
+	foreign_find(r, &f);
+	for (size_t i = 0; i < f.nmaps; i++)
+		for (uint64_t at = f.maps[i].start; at < f.maps[i].end;
+		    at += PAGE)
+			if (guest_reads(r, at, page, PAGE))
+				assert_int_equal(reads_up_to(page, strange,
+				    8 * PAGE), 0);
+	expect_nothing(r, &f);
+}
+
 /* ---- jumps ------------------------------------------------------------- */
 
 static void jump_to_every_byte(void **state)
@@ -337,6 +383,7 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		TEST(only_the_backends_own_pages),
 		TEST(foreign_pages_hold_no_secret),
+		TEST(nothing_is_left_of_another_guest),
 		TEST(jump_to_every_byte),
 		TEST(calls_from_the_backends_own_code),
 		TEST(writing_to_foreign_pages),

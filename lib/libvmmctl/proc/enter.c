@@ -4,6 +4,7 @@
  */
 #include "../machine.h"
 #include "../os.h"
+#include "../run.h"
 #include "proc.h"
 
 #include <errno.h>
@@ -13,7 +14,7 @@
 
 #define REFUSED_MAX	8u
 
-static void seat_died(struct proc_seat *seat)
+void seat_died(struct proc_seat *seat)
 {
 	for (uint32_t i = 0; i < seat->stub->nseats; i++)
 		atomic_store(&seat->stub->seats[i].seat.dead, true);
@@ -138,6 +139,18 @@ static void died(struct proc_seat *seat, struct event *ev)
 	ev->section = "vmmctl(3), ISOLATION";
 }
 
+/* Changes were taken from the queue, but not carried out, and the key may still
+ * be where the guest could read it. */
+static void undone(struct vmmctl_vcpu *v, struct vmmctl_space *s,
+    struct proc_seat *seat)
+{
+	frame_disarm(seat);
+	vcpu_left(v);
+	mtx_lock(&s->m->lock);
+	queue_drop_all(s);
+	mtx_unlock(&s->m->lock);
+}
+
 static int enter_once(struct vmmctl_vcpu *v, struct vmmctl_context *c,
     struct proc_seat *seat, uint64_t deadline, struct event *ev, bool all)
 {
@@ -145,6 +158,8 @@ static int enter_once(struct vmmctl_vcpu *v, struct vmmctl_context *c,
 
 	if (err == 0)
 		err = variant_of(v->m)->enter(v, c, seat, deadline, ev);
+	if (err != 0 && seat->armed)
+		undone(v, c->space, seat);
 	if (err != -ESRCH)
 		return err;
 	died(seat, ev);

@@ -16,6 +16,7 @@
 #define USER_SS		0x2bull
 #define VSYSCALL	0xffffffffff600000ull
 #define XSAVE_MAGIC1	0x46505853u
+#define XSAVE_MAGIC2	0x46505845u
 #define SS_AUTODISARM_FLAG (1u << 31)
 #define UC_FP_XSTATE	1ull
 
@@ -81,8 +82,14 @@ int frame_learn(struct proc_seat *seat, const uint64_t args[6])
 	    &seat->xsave) != 0)
 		return -EPROTO;
 	memcpy(&sw, seat->frame + seat->xsave + FRAME_XSAVE_SW, sizeof(sw));
-	if (sw.magic1 != XSAVE_MAGIC1 || sw.xstate_size < want)
+	_Static_assert(sizeof(sw) == sizeof(seat->sw), "sw");
+	if (sw.magic1 != XSAVE_MAGIC1 || sw.xstate_size < want ||
+	    sw.extended_size < sizeof(uint32_t) ||
+	    sw.extended_size > STUB_FRAME_SIZE - seat->xsave)
 		return -EPROTO;
+	memcpy(seat->sw, &sw, sizeof(sw));
+	seat->magic2 = seat->xsave + sw.extended_size -
+	    (uint32_t)sizeof(uint32_t);
 	seat->uc_flags = ucontext(seat)->flags;
 	seat->ops->sp = frame_address(seat) + seat->uc;
 	return 0;
@@ -90,7 +97,13 @@ int frame_learn(struct proc_seat *seat, const uint64_t args[6])
 
 void frame_clear(struct proc_seat *seat)
 {
-	memset(seat->frame + seat->info, 0, 128);
+	const uint32_t magic2 = XSAVE_MAGIC2;
+
+	memset(seat->frame, 0, STUB_FRAME_SIZE);
+	/* Without these the kernel restores x87 and SSE only. */
+	memcpy(seat->frame + seat->xsave + FRAME_XSAVE_SW, seat->sw,
+	    sizeof(seat->sw));
+	memcpy(seat->frame + seat->magic2, &magic2, sizeof(magic2));
 }
 
 /*
@@ -163,6 +176,9 @@ void frame_store(struct proc_seat *seat, const struct vmmctl_regs *r)
 	g[REG_RIP] = r->rip;
 	g[REG_EFL] = r->rflags;
 	g[REG_CSGSFS] = USER_CS | USER_SS << 48;
+	/* The kernel remembers them for a thread, which another guest may have
+	 * had before; it does not take them from here. */
+	g[REG_CR2] = g[REG_ERR] = g[REG_TRAPNO] = 0;
 	/* Returning from a signal leaves these as they are. */
 	seat->ops->flags = RFLAGS_FIXED | RFLAGS_IF |
 	    (r->rflags & (RFLAGS_NT | RFLAGS_ID));

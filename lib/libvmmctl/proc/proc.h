@@ -94,6 +94,8 @@ struct proc_seat {
 	struct stub_ops *ops;		/* [I] */
 	uint8_t *frame;			/* [I] the alternate stack */
 	uint32_t uc, info, xsave;	/* [I] offsets into the frame */
+	uint32_t magic2;		/* [I] likewise: the end of XSAVE */
+	uint8_t sw[48];			/* [I] what the kernel says of XSAVE */
 	uint64_t uc_flags;		/* [I] */
 };
 
@@ -184,6 +186,8 @@ size_t filter_build(const uint64_t brief[VMMCTL_BRIEF_WORDS],
 int proc_enter(struct vmmctl_vcpu *v, struct vmmctl_context *c,
     uint64_t deadline, struct event *ev);
 void proc_kick(struct vmmctl_vcpu *v);
+/* The next run makes a new stub. */
+void seat_died(struct proc_seat *seat);
 /* frame.c */
 #define FRAME_XSAVE_SW	464u		/* struct _fpx_sw_bytes in XSAVE */
 #define FRAME_LEGACY	512u		/* its end */

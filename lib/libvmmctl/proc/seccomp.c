@@ -26,6 +26,7 @@
 #define SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP (1ul << 0)
 #endif
 #define SS_AUTODISARM_FLAG	(1u << 31)
+#define PULLS_MAX	16
 
 /*
  * What a seat's thread says next, within ns.  -ESRCH: it is gone; -EINTR;
@@ -76,12 +77,24 @@ static int answer(struct proc_seat *seat, uint64_t value)
 	    -errno;
 }
 
-/* Let the handler go on. */
+/*
+ * Let the handler go on.  A stop, or a freeze, has taken the thread out of its
+ * call: it makes the same one again when it goes on, and the guest has not run
+ * meanwhile.  -EINTR until then: nothing has been said.
+ */
 static int answer_handler(struct proc_seat *seat)
 {
-	int err = answer(seat, seat->index);
+	uint64_t args[6];
+	int err;
 
-	return err == -ENOENT ? 0 : err;
+	while ((err = answer(seat, seat->index)) == -ENOENT) {
+		err = seat_receive(seat, PATIENCE_NS, args);
+		if (err != 0)
+			return err == -ETIMEDOUT ? -EINTR : err;
+		if (seat->in_call)
+			return -ESRCH;
+	}
+	return err;
 }
 
 /* ---- making seats ---------------------------------------------------------- */
@@ -187,18 +200,24 @@ static void seat_fini(struct proc_seat *seat)
 static int pull(struct proc_seat *seat, uint64_t *fs_base, uint64_t *gs_base)
 {
 	uint64_t ip = seat->ip, args[6];
-	int err;
+	int err = 0;
 
 	if (!seat->in_call)
 		return 0;
-	syscall(SYS_tgkill, seat->stub->pid, seat->tid, KICK_SIGNAL);
-	do {
-		err = seat_receive(seat, PATIENCE_NS, args);
-	} while (err == -EINTR);
-	if (err == 0 && seat->in_call)
-		err = -ESRCH;
-	if (err != 0)
-		return err == -ETIMEDOUT ? -ESRCH : err;
+	/* After a stop, or a freeze, the call is made again before the signal
+	 * is heard. */
+	for (int i = 0; i < PULLS_MAX && seat->in_call && err == 0; i++) {
+		syscall(SYS_tgkill, seat->stub->pid, seat->tid, KICK_SIGNAL);
+		do {
+			err = seat_receive(seat, PATIENCE_NS, args);
+		} while (err == -EINTR);
+	}
+	if (err != 0 || seat->in_call) {
+		/* The frame has what there is; nobody enters again. */
+		seat->in_call = false;
+		seat_died(seat);
+		return -ESRCH;
+	}
 	seat->ip = ip;
 	if (fs_base != NULL) {
 		*fs_base = args[3];

@@ -185,6 +185,7 @@ static struct stub *take_idle(struct vmmctl_machine *m)
 	stub = LIST_ITEM(list_first(&pm->idle), struct stub, link);
 	list_remove(&stub->link);
 	pm->nidle--;
+	memset(stub->seats[0].ops->ops, 0, sizeof(stub->seats[0].ops->ops));
 	variant_of(m)->seat_clear(&stub->seats[0]);
 	return stub;
 }
