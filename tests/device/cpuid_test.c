@@ -6,6 +6,7 @@
 #include "device.h"
 
 static const struct vmm_cpuid_limits limits = { .xcr0 = FAKE_XCR0,
+    .xsave_size = FAKE_XSAVE,
     .fsgsbase = true };
 
 enum { A, B, C, D };
@@ -99,6 +100,8 @@ static void extended_state_is_that_of_contexts(void **state)
 	(void)state;
 	apply(NULL, 0, 0xd, 0, out);
 	assert_int_equal(out[A], FAKE_XCR0);
+	assert_int_equal(out[B], FAKE_XSAVE);
+	assert_int_equal(out[C], FAKE_XSAVE);
 	assert_int_equal(out[D], 0);
 	apply(NULL, 0, 0xd, 1, out);
 	assert_int_equal(out[C] | out[D], 0);	/* IA32_XSS */

@@ -278,6 +278,47 @@ static void a_number_that_somebody_looks_at_is_left_for_later(void **state)
 	assert_int_equal(d->m->ncontexts, 5);
 }
 
+/* An SVM host that uses more than contexts have, as AMX is. */
+static int setup_wide(void **state)
+{
+	struct device *d = device_start_svm();
+	uint32_t i;
+
+	vmm_hw_fini();
+	for (i = 0; i < FAKE_CPUS; i++)
+		fake_hw.cpu[i].xcr0 = FAKE_XCR0 | 3ull << 17;
+	fake_cpuid_set(0xd, 18, 8192, 2752, 0, 0);
+	assert_ok(vmm_hw_init((const struct vmm_vendor *const[]){ &vmm_svm },
+	    1));
+	machine_make(d);
+	*state = d;
+	return 0;
+}
+
+/* Nor can guests use what is not switched for them: the model of a processor
+ * looks at XCR0 when one is entered. */
+static void other_state_is_out_of_reach(void **state)
+{
+	struct device *d = *state;
+
+	fake.signal = false;
+	RUN_TO(d, VMM_EXIT_INTERRUPTED);
+	assert_int_equal(fake_cpu()->xcr0, FAKE_XCR0 | 3ull << 17);
+	assert_int_equal(vmm_hw.xcr0, FAKE_XCR0);
+}
+
+/* Both ways, where the processor does not do it. */
+static void pointers_of_x87_are_nobodys(void **state)
+{
+	struct device *d = *state;
+	uint64_t before = fake_hw.x87_forgets;
+
+	assert_true(vmm_hw.x87_leaks);
+	fake.signal = false;
+	RUN_TO(d, VMM_EXIT_INTERRUPTED);
+	assert_int_equal(fake_hw.x87_forgets, before + 2);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -292,6 +333,9 @@ int main(void)
 		TEST(numbers_are_the_lowest_that_are_free),
 		TEST(there_are_so_many_contexts),
 		TEST(a_number_that_somebody_looks_at_is_left_for_later),
+		{ "other_state_is_out_of_reach", other_state_is_out_of_reach,
+		    setup_wide, device_teardown, NULL },
+		TEST_SVM(pointers_of_x87_are_nobodys),
 	};
 
 	return RUN(tests);

@@ -152,6 +152,20 @@ uint64_t cpu_xgetbv(uint32_t index)
 	return fake_cpu()->xcr0;
 }
 
+void cpu_xsetbv(uint32_t index, uint64_t value)
+{
+	fake_irqs_off("XSETBV");
+	if (index != 0 || (value & 1) == 0)
+		fake_bug("XSETBV of %u: #GP in the kernel", index);
+	fake_cpu()->xcr0 = value;
+}
+
+void cpu_x87_forget(void)
+{
+	fake_irqs_off("FILD");
+	fake_hw.x87_forgets++;
+}
+
 uint64_t cpu_get_cr4(void)
 {
 	return fake_cpu()->cr4;

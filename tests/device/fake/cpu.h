@@ -12,6 +12,8 @@ uint64_t cpu_rdmsr(uint32_t msr);
 void cpu_wrmsr(uint32_t msr, uint64_t value);
 void cpu_cpuid(uint32_t leaf, uint32_t sub, uint32_t out[4]);
 uint64_t cpu_xgetbv(uint32_t index);
+void cpu_xsetbv(uint32_t index, uint64_t value);
+void cpu_x87_forget(void);
 void cpu_xsave(void *area, uint64_t mask);
 void cpu_xrstor(const void *area, uint64_t mask);
 uint64_t cpu_get_cr4(void);
@@ -50,7 +52,7 @@ struct fake_hw {
 	struct fake_leaf leaf[FAKE_LEAVES];
 	uint32_t leaves;
 	uint64_t tsc;
-	uint64_t xsaves, xrstors, wrmsrs, rdmsrs, dr_writes, ibpbs;
+	uint64_t xsaves, xrstors, x87_forgets, wrmsrs, rdmsrs, dr_writes, ibpbs;
 };
 extern struct fake_hw fake_hw;
 /* Called when a processor's virtualisation is turned off. */

@@ -163,6 +163,9 @@ void fake_check_state(const struct vmm_state *s, uint64_t cr3,
 	if ((cr3 & (FAKE_PAGE - 1)) != 0 || cr3 >> vmm_hw.gpa_bits != 0)
 		fake_bug("CR3 %#llx reaches the vendor",
 		    (unsigned long long)cr3);
+	if (fake_cpu()->xcr0 != vmm_hw.xcr0)
+		fake_bug("the guest has XCR0 %#llx",
+		    (unsigned long long)fake_cpu()->xcr0);
 	if (!x86_dr7_valid(dr7))
 		fake_bug("DR7 %#llx reaches the vendor",
 		    (unsigned long long)dr7);

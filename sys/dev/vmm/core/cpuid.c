@@ -58,16 +58,18 @@ static const struct vmm_cpuid_entry *find(const struct vmm_cpuid_entry *table,
 }
 
 /* Leaf 0DH: only the components of XCR0, in the standard format. */
-static void limit_xsave(uint64_t xcr0, uint32_t sub, uint32_t out[4])
+static void limit_xsave(const struct vmm_cpuid_limits *l, uint32_t sub,
+    uint32_t out[4])
 {
 	if (sub == 0) {
-		out[EAX] &= (uint32_t)xcr0;
-		out[EDX] &= (uint32_t)(xcr0 >> 32);
+		out[EAX] &= (uint32_t)l->xcr0;
+		out[EDX] &= (uint32_t)(l->xcr0 >> 32);
+		out[EBX] = out[ECX] = l->xsave_size;
 	} else if (sub == 1) {
 		/* IA32_XSS is the kernel's. */
 		out[EAX] &= 7u;		/* XSAVEOPT XSAVEC XGETBV1 */
 		out[ECX] = out[EDX] = 0;
-	} else if (sub >= 63 || (xcr0 >> sub & 1) == 0) {
+	} else if (sub >= 63 || (l->xcr0 >> sub & 1) == 0) {
 		out[EAX] = out[EBX] = out[ECX] = out[EDX] = 0;
 	}
 }
@@ -98,5 +100,5 @@ void vmm_cpuid_apply(const struct vmm_cpuid_entry *table, uint32_t n,
 	else if (leaf == 7 && subleaf == 0 && !l->fsgsbase)
 		out[EBX] &= ~EBX7_FSGSBASE;
 	else if (leaf == 0xd)
-		limit_xsave(l->xcr0, subleaf, out);
+		limit_xsave(l, subleaf, out);
 }

@@ -384,6 +384,7 @@ static enum vmm_verdict on_cpuid(struct vmm_vcpu *v, struct vmm_cause *c)
 	const struct vmm_machine *m = v->machine;
 	const struct vmm_cpuid_limits limits = {
 		.xcr0 = vmm_hw.xcr0,
+		.xsave_size = vmm_hw.xsave_size,
 		.fsgsbase = (vmm_hw.caps & VMM_CAP_FSGSBASE) != 0,
 	};
 	struct vmm_regs *r = &v->page->regs;

@@ -17,7 +17,8 @@
 
 /*
  * Not for guest users: AMX, whose XFD would make XRSTOR raise #NM in the
- * kernel (SDM vol. 1 13.14).  With CPUID they do not see it.
+ * kernel (SDM vol. 1 13.14).  While they run XCR0 has no such bits, or they
+ * would have the tiles of whoever was here before.
  */
 #define XCR0_NEVER	(3ull << 17)
 
@@ -62,7 +63,10 @@ static int probe_xsave(void)
 		    "not use it";
 		return EOPNOTSUPP;
 	}
-	vmm_hw.xcr0 = cpu_xgetbv(0) & ~XCR0_NEVER;
+	vmm_hw.host_xcr0 = cpu_xgetbv(0);
+	vmm_hw.xcr0 = vmm_hw.host_xcr0 & ~XCR0_NEVER;
+	vmm_hw.xstate_rare = vmm_hw.xcr0 != vmm_hw.host_xcr0 ||
+	    vmm_hw.x87_leaks;
 	vmm_hw.xsave_size = XSAVE_MIN;
 	for (i = 2; i < 63; i++) {
 		if ((vmm_hw.xcr0 >> i & 1) == 0)

@@ -274,6 +274,17 @@ static void leave_cpu(struct vmm_vcpu *v)
 	vmm_count(&v->stats->migrations, 1);
 }
 
+/* Between the extended state of one and that of the other, whose XCR0 it is.
+ * APM vol. 2 11.4.4: a processor may leave the pointers of x87 alone unless an
+ * exception is pending. */
+__attribute__((__noinline__)) static void part_xstate(uint64_t xcr0)
+{
+	if (vmm_hw.x87_leaks)
+		cpu_x87_forget();
+	if (vmm_hw.xcr0 != vmm_hw.host_xcr0)
+		cpu_xsetbv(0, xcr0);
+}
+
 static void load_guest(struct vmm_vcpu *v, struct vmm_cpu *c)
 {
 	unsigned i;
@@ -281,6 +292,8 @@ static void load_guest(struct vmm_vcpu *v, struct vmm_cpu *c)
 	if (vmm_hw.vendor->begin != NULL)
 		vmm_hw.vendor->begin(v, c);
 	cpu_xsave(v->host_xsave, vmm_hw.xcr0);
+	if (vmm_hw.xstate_rare)
+		part_xstate(vmm_hw.xcr0);
 	cpu_xrstor(v->context->xsave, vmm_hw.xcr0);
 	if (v->machine->has_tsc_aux) {
 		v->host_tsc_aux = cpu_rdmsr(VMM_MSR_TSC_AUX);
@@ -300,6 +313,8 @@ static void load_host(struct vmm_vcpu *v, struct vmm_cpu *c)
 	if (vmm_hw.vendor->end != NULL)
 		vmm_hw.vendor->end(v, c);
 	cpu_xsave(v->context->xsave, vmm_hw.xcr0);
+	if (vmm_hw.xstate_rare)
+		part_xstate(vmm_hw.host_xcr0);
 	cpu_xrstor(v->host_xsave, vmm_hw.xcr0);
 	if (v->machine->has_tsc_aux)
 		cpu_wrmsr(VMM_MSR_TSC_AUX, v->host_tsc_aux);

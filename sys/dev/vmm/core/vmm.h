@@ -81,6 +81,11 @@ struct vmm_hw {
 	const struct x86_npt_format *npt;	/* [I] */
 	uint32_t nasid;				/* [I] ASIDs or VPIDs, 0 included */
 	uint64_t xcr0;				/* [I] of contexts */
+	uint64_t host_xcr0;			/* [I] of everything else */
+	bool x87_leaks;				/* [I] XRSTOR leaves the pointers
+						 * of x87 as they are */
+	bool xstate_rare;			/* [I] one of both: differs, or
+						 * leaks */
 	uint32_t xsave_size, mxcsr_mask;	/* [I] */
 	/* [I] Where the standard format has component n; size 0: it is none. */
 	struct {
@@ -420,6 +425,7 @@ int vmm_vcpu_raw(struct vmm_vcpu *v, struct vmm_raw *a);
  */
 struct vmm_cpuid_limits {
 	uint64_t xcr0;
+	uint32_t xsave_size;
 	bool fsgsbase;
 };
 void vmm_cpuid_apply(const struct vmm_cpuid_entry *table, uint32_t n,

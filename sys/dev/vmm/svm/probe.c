@@ -38,6 +38,12 @@ int svm_usable(const struct svm_cpuid *id, uint64_t *caps, const char **why)
 	return 0;
 }
 
+/* APM vol. 3, Fn8000_0008 EBX: RstrFpErrPtrs. */
+bool svm_x87_leaks(const struct svm_cpuid *id)
+{
+	return (id->sizes_ebx & 4) == 0;
+}
+
 /* Nested tables have four levels that matter. */
 uint32_t svm_gpa_bits(const struct svm_cpuid *id)
 {

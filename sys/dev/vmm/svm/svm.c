@@ -8,6 +8,8 @@
 #include "../x86/x86.h"
 #include "cpu.h"
 
+#define SVM_LARGE_PAGE	(2ull << 20)
+
 /* Permission maps, all ones, for every guest user: [h]. */
 static struct {
 	void *pages;
@@ -30,6 +32,7 @@ static void read_cpuid(struct svm_cpuid *id)
 		return;
 	cpu_cpuid(SVM_CPUID_SIZES, 0, r);
 	id->sizes_eax = r[0];
+	id->sizes_ebx = r[1];
 	cpu_cpuid(SVM_CPUID, 0, r);
 	id->revision = r[0];
 	id->asids = r[1];
@@ -60,6 +63,7 @@ static int svm_probe(struct vmm_hw *hw, const char **why)
 		hw->caps |= VMM_CAP_FSGSBASE;
 	hw->gpa_bits = svm_gpa_bits(&id);
 	hw->npt = &x86_npt_svm;
+	hw->x87_leaks = svm_x87_leaks(&id);
 	hw->nasid = id.asids;
 	set_fact(hw, 0, "svm.revision", id.revision & 0xff);
 	set_fact(hw, 1, "svm.features", id.svm_edx);
@@ -90,16 +94,36 @@ static void put_maps(void)
 	}
 }
 
+/*
+ * For control blocks and save areas.  Processors with SEV-SNP take one that is
+ * aligned to 2 MiB for all of these: writes of the host to any of it would
+ * fault.
+ */
+static void *control_page_alloc(void *(*alloc)(uint64_t *pa),
+    void (*release)(void *page), uint64_t *pa)
+{
+	void *page = alloc(pa), *aligned;
+
+	if (page == NULL || (*pa & (SVM_LARGE_PAGE - 1)) != 0)
+		return page;
+	aligned = page;
+	page = control_page_alloc(alloc, release, pa);
+	release(aligned);
+	return page;
+}
+
 static int svm_cpu_init(struct vmm_cpu *c)
 {
 	int error = get_maps();
 
 	if (error != 0)
 		return error;
-	c->svm.host_save = os_cpu_page_alloc(&c->svm.host_save_pa);
+	c->svm.host_save = control_page_alloc(os_cpu_page_alloc,
+	    os_cpu_page_free, &c->svm.host_save_pa);
 	if (c->svm.host_save == NULL)
 		goto no_save;
-	c->svm.host_vmcb = os_cpu_page_alloc(&c->svm.host_vmcb_pa);
+	c->svm.host_vmcb = control_page_alloc(os_cpu_page_alloc,
+	    os_cpu_page_free, &c->svm.host_vmcb_pa);
 	if (c->svm.host_vmcb == NULL)
 		goto no_vmcb;
 	c->svm.tried = os_zalloc(sizeof(*c->svm.tried));
@@ -203,7 +227,8 @@ static int svm_vcpu_init(struct vmm_vcpu *v)
 
 	if (error != 0)
 		return error;
-	v->svm.vmcb = os_page_alloc(&v->svm.vmcb_pa);
+	v->svm.vmcb = control_page_alloc(os_page_alloc, os_page_free,
+	    &v->svm.vmcb_pa);
 	if (v->svm.vmcb == NULL) {
 		if (v->svm.top != NULL)
 			os_page_free(v->svm.top);
@@ -380,9 +405,10 @@ static void svm_run(struct vmm_vcpu *v, struct vmm_cpu *c,
 		/* 15.14.3: the state is undefined. */
 		init_vmcb(b, b->nested_cr3);
 		v->pending = ~0u;
-	} else if (cause->raw == SVM_EXIT_EXCEPTION + VMM_X86_DB) {
-		/* An exit leaves the guest's, and the host would take it for
-		 * its own at its next #DB. */
+	} else if (cause->raw == SVM_EXIT_EXCEPTION + VMM_X86_DB ||
+	    v->svm.raw) {
+		/* An exit leaves the guest's, or what its owner has written,
+		 * and the host would take it for its own at its next #DB. */
 		cpu_set_dr(6, SVM_DR6_NOTHING);
 	}
 }

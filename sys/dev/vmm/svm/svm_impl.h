@@ -71,13 +71,15 @@ static inline void svm_decode(struct svm_vmcb *b, uint64_t caps,
 struct svm_cpuid {
 	uint32_t max_leaf; /* of 8000_0000 */
 	uint32_t features_ecx; /* 8000_0001 */
-	uint32_t sizes_eax; /* 8000_0008 */
+	uint32_t sizes_eax, sizes_ebx; /* 8000_0008 */
 	uint32_t revision, asids, svm_edx; /* 8000_000A EAX EBX EDX */
 	uint64_t vm_cr; /* 0: none */
 };
 /* 0 and caps, or EOPNOTSUPP and why. */
 int svm_usable(const struct svm_cpuid *id, uint64_t *caps, const char **why);
 uint32_t svm_gpa_bits(const struct svm_cpuid *id);
+/* Does XRSTOR leave the pointers of x87 alone? */
+bool svm_x87_leaks(const struct svm_cpuid *id);
 
 /* 0, EPERM, EINVAL; written: the processor has to look again.  all: what may
  * be read may be written. */

@@ -406,12 +406,10 @@ static int access_field(struct access *a)
 
 	a->error = EIO;
 	a->cpu = a->v->last_cpu;
-	if (a->cpu == VMM_NO_CPU)
-		a->cpu = 0;
-	else
+	if (a->cpu != VMM_NO_CPU)
 		os_cpu_call(a->cpu, access_there, a);
 	/* One that has been switched off has let go of it. */
-	for (; a->error == EIO && a->cpu < n; a->cpu++)
+	for (a->cpu = 0; a->error == EIO && a->cpu < n; a->cpu++)
 		os_cpu_call(a->cpu, access_there, a);
 	return a->error;
 }

@@ -41,6 +41,21 @@ static inline uint64_t cpu_xgetbv(uint32_t index)
 	return (uint64_t)high << 32 | low;
 }
 
+static inline void cpu_xsetbv(uint32_t index, uint64_t value)
+{
+	__asm__ volatile("xsetbv"
+	    :
+	    : "c"(index), "a"((uint32_t)value), "d"((uint32_t)(value >> 32)));
+}
+
+/* The pointers of the last x87 instruction become those of this one. */
+static inline void cpu_x87_forget(void)
+{
+	static const int32_t zero;
+
+	__asm__ volatile("fnclex\n\temms\n\tfildl %0" : : "m"(zero));
+}
+
 /* The standard format: area is aligned to 64 bytes. */
 static inline void cpu_xsave(void *area, uint64_t mask)
 {
