@@ -41,6 +41,7 @@ static void xsave_facts(struct vmmctl_info *info)
 static int check_seccomp(struct vmmctl *v)
 {
 	const uint32_t notif = SECCOMP_RET_USER_NOTIF;
+	int err;
 
 	if ((getauxval(AT_HWCAP2) & HWCAP2_FSGSBASE_BIT) == 0)
 		return vmmctl_fail(v, -ENOTSUP, "proc: ring 3 has no WRFSBASE; "
@@ -49,6 +50,15 @@ static int check_seccomp(struct vmmctl *v)
 		return vmmctl_fail(v, -ENOTSUP, "proc: the kernel has no "
 		    "seccomp filters with notification (CONFIG_SECCOMP_FILTER, "
 		    "Linux 5.0)");
+	err = host_listener_error();
+	if (err == EBUSY)
+		return vmmctl_fail(v, -ENOTSUP, "proc: this process is under a "
+		    "seccomp filter that notifies, a container's, of which "
+		    "there can be one; run it outside, or switch that off");
+	if (err != 0)
+		return vmmctl_fail(v, -ENOTSUP, "proc: no seccomp filter can "
+		    "be installed here (error %d); a container's policy has to "
+		    "allow seccomp(2)", err);
 	return 0;
 }
 

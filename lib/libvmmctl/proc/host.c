@@ -5,9 +5,12 @@
 #include "host.h"
 
 #include <errno.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <signal.h>
 #include <stdint.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <ucontext.h>
 #include <unistd.h>
@@ -60,7 +63,8 @@ uint64_t host_lowest_address(void)
 	return 0;
 }
 
-bool host_int1_is_before(void)
+/* Status with which a child ends that does that; -1: there is none. */
+static int in_child(void (*what)(void))
 {
 	sigset_t all, old;
 	int status = 0;
@@ -70,11 +74,36 @@ bool host_int1_is_before(void)
 	sigprocmask(SIG_SETMASK, &all, &old);
 	pid = bare_vfork();
 	if (pid == 0)
-		try_int1();
+		what();
 	sigprocmask(SIG_SETMASK, &old, NULL);
 	if (pid < 0)
-		return false;
+		return -1;
 	while (waitpid((pid_t)pid, &status, __WALL) < 0 && errno == EINTR)
 		;
-	return WIFEXITED(status) && WEXITSTATUS(status) == 1;
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+bool host_int1_is_before(void)
+{
+	return in_child(try_int1) == 1;
+}
+
+/* As a seat does; a filter stays, so it is a child's. */
+static IN_VFORK_CHILD void try_listener(void)
+{
+	struct sock_filter allow = BPF_STMT(BPF_RET | BPF_K,
+	    SECCOMP_RET_ALLOW);
+	const struct sock_fprog program = { 1, &allow };
+	long r = syscall(SYS_prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+
+	if (r == 0)
+		r = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER,
+		    SECCOMP_FILTER_FLAG_NEW_LISTENER, &program);
+	for (;;)
+		syscall(SYS_exit, r < 0 ? errno : 0);
+}
+
+int host_listener_error(void)
+{
+	return in_child(try_listener);
 }

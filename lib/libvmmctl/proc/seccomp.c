@@ -169,7 +169,7 @@ static int start_stub(struct stub *stub)
 	stub->pid = r;
 	if (stub->nseats > 1)
 		return 0;
-	return listener < 0 ? -EMFILE : seat_ready(&stub->seats[0], listener);
+	return listener < 0 ? -EAGAIN : seat_ready(&stub->seats[0], listener);
 }
 
 /* A stub of several seats makes one when it is asked by its number. */
@@ -182,7 +182,11 @@ static int start_seat(struct proc_seat *seat)
 	if (send(stub->socket, zeros, seat->index + 1, MSG_NOSIGNAL) < 0)
 		return -errno;
 	err = receive_listener(stub->socket, &listener);
-	return err != 0 ? err : seat_ready(seat, listener);
+	if (err == 0)
+		return seat_ready(seat, listener);
+	/* It may come yet: no other seat may take it for its own. */
+	seat_died(seat);
+	return err == -ETIMEDOUT ? -EAGAIN : err;
 }
 
 static void seat_fini(struct proc_seat *seat)

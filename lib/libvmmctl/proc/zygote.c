@@ -134,6 +134,7 @@ static int send_message(int sock, const void *data, size_t len, int fd)
 	return n < 0 ? -errno : 0;
 }
 
+/* What comes within PATIENCE_NS, else -ETIMEDOUT. */
 static int receive_message(int sock, void *data, size_t len, int *fd)
 {
 	struct {
@@ -144,8 +145,15 @@ static int receive_message(int sock, void *data, size_t len, int *fd)
 	struct iovec iov = { data, len };
 	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1,
 	    .msg_control = &control, .msg_controllen = sizeof(control) };
+	struct pollfd p = { .fd = sock, .events = POLLIN };
 	ssize_t n;
+	int ready;
 
+	do {
+		ready = poll(&p, 1, (int)(PATIENCE_NS / 1000000));
+	} while (ready < 0 && errno == EINTR);
+	if (ready == 0)
+		return -ETIMEDOUT;
 	do {
 		n = recvmsg(sock, &msg, MSG_CMSG_CLOEXEC);
 	} while (n < 0 && errno == EINTR);
@@ -183,6 +191,14 @@ int zygote_call(struct vmmctl_machine *m, struct zygote_request *q, int fd,
 		int got;
 
 		err = receive_message(pm->socket, &reply, sizeof(reply), &got);
+		if (err == -ETIMEDOUT && !answered) {
+			err = 0;	/* it lives, but is slow */
+			continue;
+		}
+		if (err == -ETIMEDOUT) {
+			err = 0;	/* the seat does not, or not yet */
+			break;
+		}
 		if (err != 0)
 			break;
 		if (reply.kind == 0) {
