@@ -250,13 +250,24 @@ static void exception_exit(struct vmm_run *r, const struct vmmctl_exit *e)
 	raise_trap(r, traps[v].sig, code);
 }
 
-/* int n is a #GP with the vector as error code where the IDT forbids it. */
+static void breakpoint_exit(struct vmm_run *r, const struct vmmctl_exit *e)
+{
+	raise_trap(r, SIGTRAP, SI_KERNEL);
+}
+
+/* int n is a #GP with the vector as error code where the IDT forbids it; it
+ * allows int 3 and int 4. */
 static void softint_exit(struct vmm_run *r, const struct vmmctl_exit *e)
 {
 	struct faultinfo *fi = &r->regs->faultinfo;
 
 	if (e->vector == 0x80) {
 		syscall_exit(r, e);
+		return;
+	}
+	if (e->vector == 3) {
+		fi->error_code = 0;
+		breakpoint_exit(r, e);
 		return;
 	}
 	fi->trap_no = e->vector == 4 ? 4 : 13;
@@ -266,14 +277,10 @@ static void softint_exit(struct vmm_run *r, const struct vmmctl_exit *e)
 	segv_handler(SIGSEGV, NULL, r->regs);
 }
 
-static void breakpoint_exit(struct vmm_run *r, const struct vmmctl_exit *e)
-{
-	raise_trap(r, SIGTRAP, SI_KERNEL);
-}
-
 static void debug_exit(struct vmm_run *r, const struct vmmctl_exit *e)
 {
-	raise_trap(r, SIGTRAP, TRAP_TRACE);
+	raise_trap(r, SIGTRAP, e->dr6 & VMMCTL_DR6_BS ? TRAP_TRACE :
+		   TRAP_BRKPT);
 }
 
 static void nomem_exit(struct vmm_run *r, const struct vmmctl_exit *e)

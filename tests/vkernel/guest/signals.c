@@ -151,6 +151,8 @@ static void divide(void)
 static void undefined(void) { __asm__ volatile("ud2"); }
 static void privileged(void) { __asm__ volatile("hlt"); }
 static void softint(void) { __asm__ volatile("int $0x81"); }
+static void long_int3(void) { __asm__ volatile(".byte 0xcd, 3"); }
+static void int1(void) { __asm__ volatile(".byte 0xf1"); }
 static void noncanonical(void)
 {
 	__asm__ volatile("mov (%0), %%al" : : "r"(1ULL << 63) : "rax");
@@ -184,6 +186,8 @@ static void exceptions(void)
 		{ "ud2", undefined, SIGILL },
 		{ "hlt", privileged, SIGSEGV },
 		{ "int 0x81", softint, SIGSEGV },
+		{ "int 3, long", long_int3, SIGTRAP },
+		{ "int1", int1, SIGTRAP },
 		{ "noncanonical", noncanonical, SIGSEGV },
 		{ "alignment", unaligned, SIGBUS },
 		{ "sse", sse, SIGFPE },
@@ -200,7 +204,7 @@ static void exceptions(void)
 		fesetenv(FE_DFL_ENV);
 		signal(list[i].sig, SIG_DFL);
 		printf("%-14s sig %d\n", list[i].name, last.sig);
-		if (last.sig == SIGFPE)
+		if (last.sig == SIGFPE || last.sig == SIGTRAP)
 			printf("%-14s code %d\n", list[i].name, last.code);
 	}
 
