@@ -199,10 +199,12 @@ int vmmctl_memory_map(struct vmmctl_machine *m, uint64_t gpa, uint64_t len,
     int fd, uint64_t offset, uint32_t prot);
 /*
  * The same, backed by the caller's own pages at host.  They must stay mapped
- * until the range is unmapped.  On the proc backend private pages are first
- * moved into a memfd that is mapped in their place (same address, same
- * contents, now shared with forked children): nothing else may touch them
- * during the call.
+ * until the range is unmapped.  On the proc backend they are first moved into
+ * a memfd that is mapped in their place (same address, same contents, now
+ * shared with forked children): nothing else may touch them during the call,
+ * and other mappings of the same memory no longer see it; for what is shared,
+ * map its descriptor.
+ *   -EFAULT  not all of that is mapped
  */
 int vmmctl_memory_map_host(struct vmmctl_machine *m, uint64_t gpa,
     uint64_t len, void *host, uint32_t prot);

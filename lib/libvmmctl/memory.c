@@ -214,6 +214,10 @@ int vmmctl_memory_map_host(struct vmmctl_machine *m, uint64_t gpa,
 	if (((uintptr_t)host & PAGE_MASK) != 0 || host == NULL)
 		return vmmctl_fail(m->v, -EINVAL,
 		    "host address %p must be a multiple of 4096", host);
+	if (len > UINTPTR_MAX - (uintptr_t)host || !os_pages_mapped(host, len))
+		return vmmctl_fail(m->v, -EFAULT, "the caller has to have "
+		    "memory at all of the 0x%llx bytes from %p",
+		    (unsigned long long)len, host);
 	return add_backing(m, gpa, len, &b, prot);
 }
 

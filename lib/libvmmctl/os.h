@@ -20,8 +20,8 @@ const char *os_getenv(const char *name);
 /* Anonymous pages, zeroed and private, not reserved in advance. */
 void *os_pages_alloc(size_t size);	/* NULL: no memory */
 void os_pages_free(void *p, size_t size);
-/* Give the contents of whole pages back; they read as zeros afterwards. */
-void os_pages_discard(void *p, size_t size);
+/* Is something mapped at all of them? */
+int os_pages_mapped(void *p, size_t size);
 /* A page that a forked child finds zeroed. */
 void *os_fork_guard_alloc(void);
 

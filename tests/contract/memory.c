@@ -297,6 +297,21 @@ static void host_pages_back_memory(void **state)
 }
 
 /* Ranges of one file, and ranges of as many files. */
+static void host_pages_have_to_be_there(void **state)
+{
+	struct rig *r = *state;
+	uint8_t *p = mmap(NULL, 4 * PAGE, PROT_READ | PROT_WRITE,
+	    MAP_ANONYMOUS | MAP_PRIVATE, -1, 0);
+
+	assert_ptr_not_equal(p, MAP_FAILED);
+	assert_int_equal(munmap(p + 2 * PAGE, PAGE), 0);
+	expect_rc(r, vmmctl_memory_map_host(r->m, HIGH_GPA, 4 * PAGE, p, RW),
+	    -EFAULT);
+	expect_rc(r, vmmctl_memory_map_host(r->m, HIGH_GPA, 4 * PAGE,
+	    (void *)(UINTPTR_MAX - PAGE + 1), RW), -EFAULT);
+	assert_int_equal(munmap(p, 4 * PAGE), 0);
+}
+
 static void many_ranges(void **state)
 {
 	struct rig *r = *state;
@@ -388,6 +403,7 @@ int main(int argc, char **argv)
 		TEST(file_backs_memory),
 		TEST(file_that_is_too_short),
 		TEST(host_pages_back_memory),
+		TEST(host_pages_have_to_be_there),
 		TEST(many_ranges),
 		TEST(limit_is_kept),
 	};

@@ -72,11 +72,6 @@ void os_pages_free(void *p, size_t size)
 		munmap(p, size);
 }
 
-void os_pages_discard(void *p, size_t size)
-{
-	madvise(p, size, MADV_DONTNEED);
-}
-
 void *os_fork_guard_alloc(void)
 {
 	void *p = os_pages_alloc(4096);
@@ -156,25 +151,45 @@ int os_fd_check(int fd, int writable)
 	return 0;
 }
 
+int os_pages_mapped(void *p, size_t size)
+{
+	/* Of what is mapped this does nothing. */
+	return msync(p, size, MS_ASYNC) == 0;
+}
+
+/* As a write, which tells of pages that cannot be read. */
+static int store(int fd, const uint8_t *from, size_t size)
+{
+	size_t done = 0;
+	ssize_t n;
+
+	while (done < size) {
+		n = pwrite(fd, from + done, size - done, (off_t)done);
+		if (n < 0 && errno != EINTR)
+			return -errno;
+		if (n > 0)
+			done += (size_t)n;
+	}
+	return 0;
+}
+
 int os_pages_share(void *p, size_t size)
 {
-	int fd = os_shm_create("vmmctl-pages", size);
-	uint8_t *shared;
+	int fd = os_shm_create("vmmctl-pages", size), err;
 
 	if (fd < 0)
 		return fd;
-	shared = os_shm_map(fd, 0, size, 1);
-	if (shared == NULL)
+	err = store(fd, p, size);
+	if (err != 0)
 		goto fail;
-	memcpy(shared, p, size);
-	os_shm_unmap(shared, size);
+	err = -ENOMEM;
 	if (mmap(p, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd,
 	    0) == MAP_FAILED)
 		goto fail;
 	return fd;
 fail:
 	close(fd);
-	return -ENOMEM;
+	return err;
 }
 
 _Static_assert(sizeof(sigset_t) <= sizeof(struct os_signals),

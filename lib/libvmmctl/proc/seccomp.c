@@ -51,8 +51,9 @@ static int seat_receive(struct proc_seat *seat, uint64_t ns,
 		return -errno;
 	if (ready == 0)
 		return -ETIMEDOUT;
+	/* A signal that comes while another has the kernel's lock: POLLERR. */
 	if ((p.revents & POLLIN) == 0)
-		return -ESRCH;
+		return (p.revents & POLLHUP) != 0 ? -ESRCH : -EINTR;
 	memset(&n, 0, sizeof(n));
 	/* ENOENT: the notification was withdrawn, for a signal. */
 	if (ioctl(seat->listener, SECCOMP_IOCTL_NOTIF_RECV, &n) != 0)
