@@ -5,6 +5,7 @@
  * written is never lost.
  */
 #include "device.h"
+#include "stats.h"
 
 #define PAGE_GPA	(MIB2 + 5 * PAGE)
 #define PAGE_AT		(MEMORY + PAGE_GPA)
@@ -452,7 +453,7 @@ static uint32_t rounds;
 
 static void begin_invalidation(void)
 {
-	vmm_machine_invalidate_begin(dev->m, PAGE_AT, PAGE_AT + PAGE);
+	vmm_machine_invalidate_begin(dev->m, PAGE_AT, PAGE_AT + PAGE, true);
 	rounds = 3;
 }
 
@@ -513,20 +514,21 @@ static void invalidations_nest(void **state)
 	struct device *d = *state;
 
 	(void)guest_get(d, PAGE_GPA);
-	vmm_machine_invalidate_begin(d->m, PAGE_AT, PAGE_AT + PAGE);
-	vmm_machine_invalidate_begin(d->m, MEMORY, MEMORY + PAGE);
+	vmm_machine_invalidate_begin(d->m, PAGE_AT, PAGE_AT + PAGE, true);
+	vmm_machine_invalidate_begin(d->m, MEMORY, MEMORY + PAGE, true);
 	vmm_machine_invalidate_end(d->m, PAGE_AT, PAGE_AT + PAGE);
 	assert_int_equal(d->m->invalidating, 1);
 	vmm_machine_invalidate_begin(d->m, MEMORY + 3 * PAGE,
-	    MEMORY + 4 * PAGE);
+	    MEMORY + 4 * PAGE, true);
 	vmm_machine_invalidate_end(d->m, MEMORY, MEMORY + PAGE);
 	vmm_machine_invalidate_end(d->m, MEMORY + 3 * PAGE,
 	    MEMORY + 4 * PAGE);
 	assert_int_equal(d->m->invalidating, 0);
 	(void)guest_get(d, PAGE_GPA);
 	/* The later one reaches further, on both sides. */
-	vmm_machine_invalidate_begin(d->m, PAGE_AT - PAGE, PAGE_AT);
-	vmm_machine_invalidate_begin(d->m, PAGE_AT - 2 * PAGE, PAGE_AT + PAGE);
+	vmm_machine_invalidate_begin(d->m, PAGE_AT - PAGE, PAGE_AT, true);
+	vmm_machine_invalidate_begin(d->m, PAGE_AT - 2 * PAGE, PAGE_AT + PAGE,
+	    true);
 	assert_int_equal(d->m->inv_start, PAGE_AT - 2 * PAGE);
 	assert_int_equal(d->m->inv_end, PAGE_AT + PAGE);
 	vmm_machine_invalidate_end(d->m, PAGE_AT - PAGE, PAGE_AT);
@@ -824,6 +826,7 @@ static void a_table_is_replaced_under_another_vcpu(void **state)
 /* ---- more than can be done at once ---- */
 
 static uint32_t unlocks;
+static uint64_t leaves_then;
 
 static void unmap_first(void *cookie)
 {
@@ -837,8 +840,92 @@ static void on_unlock(const char *name)
 		return;
 	if (--unlocks == 0) {
 		fake.on_unlock = NULL;
+		leaves_then = dev->m->npt.leaves;
 		fake_as(3, unmap_first, NULL);
 	}
+}
+
+/* A GiB of one small leaf in each table. */
+static void make_tables(struct device *d, uint64_t gpa)
+{
+	uint64_t at;
+
+	assert_ok(dirty_log(d->m, gpa, FAKE_GIB, VMM_DIRTY_ENABLE, 0));
+	for (at = 0; at < FAKE_GIB; at += MIB2)
+		guest_put(d, gpa + at, 1);
+}
+
+/* Asleep only where the host may be, and with an end to every hold. */
+static void what_takes_long_is_done_in_parts(void **state)
+{
+	struct device *d = *state;
+	uint64_t *relaxed = fake.relaxed;
+	const uint64_t gpa = 1ull << 32;
+	uint32_t sleeps;
+
+	fake_giant();
+	assert_ok(memory_map(d->m, gpa, FAKE_GIB, FAKE_GIANT, RW));
+	for (sleeps = 0; sleeps < 2; sleeps++) {
+		make_tables(d, gpa);
+		relaxed[0] = relaxed[1] = 0;
+		vmm_machine_invalidate_begin(d->m, FAKE_GIANT,
+		    FAKE_GIANT + FAKE_GIB, sleeps != 0);
+		assert_int_equal(d->m->npt.leaves, 0);
+		vmm_machine_invalidate_end(d->m, FAKE_GIANT,
+		    FAKE_GIANT + FAKE_GIB);
+		assert_true(relaxed[sleeps] >= 3);
+		assert_int_equal(relaxed[!sleeps], 0);
+	}
+}
+
+/* However many of the machine's addresses lead to it. */
+static void a_page_that_is_taken_back_costs_one_flush(void **state)
+{
+	struct device *d = *state;
+	const uint64_t gpa = 1ull << 32, n = 100;
+	uint64_t i, before;
+
+	for (i = 0; i < n; i++) {
+		assert_ok(memory_map(d->m, gpa + i * PAGE, PAGE, PAGE_AT, RW));
+		guest_put(d, gpa + i * PAGE, i);
+	}
+	before = vmm_stats_machine(d->m)->flush_calls;
+	fake_page_out(PAGE_AT);
+	assert_int_equal(vmm_stats_machine(d->m)->flush_calls, before + 1);
+	assert_int_equal(d->m->npt.leaves, 0);
+	for (i = 0; i < n; i++)
+		guest_put(d, gpa + i * PAGE, i);
+	before = vmm_stats_machine(d->m)->flush_calls;
+	(void)fake_young(PAGE_AT, PAGE, true);
+	assert_true(vmm_stats_machine(d->m)->flush_calls <= before + 1);
+}
+
+static uint64_t tables_then;
+static void (*others_hook)(uint64_t pa);
+
+static void at_page_free(uint64_t pa)
+{
+	tables_then = dev->m->npt.tables;
+	fake_on_page_free = others_hook;
+	if (others_hook != NULL)
+		others_hook(pa);
+}
+
+static void empty_tables_go_in_parts(void **state)
+{
+	struct device *d = *state;
+	const uint64_t gpa = 1ull << 32, before = d->m->npt.tables;
+
+	dev = d;
+	fake_giant();
+	assert_ok(memory_map(d->m, gpa, FAKE_GIB, FAKE_GIANT, RW));
+	make_tables(d, gpa);
+	others_hook = fake_on_page_free;
+	fake_on_page_free = at_page_free;
+	assert_ok(memory_unmap(d->m, gpa, FAKE_GIB));
+	/* The others were there yet when the first was freed. */
+	assert_true(tables_then > 400);
+	assert_true(d->m->npt.tables <= before);
 }
 
 /*
@@ -854,13 +941,15 @@ static void a_region_that_goes_while_pages_are_taken_hides_no_other(
 	fake_giant();
 	assert_ok(memory_map(d->m, 1ull << 32, FAKE_GIB, FAKE_GIANT, RW));
 	assert_ok(memory_map(d->m, 2ull << 32, FAKE_GIB, FAKE_GIANT, RW));
-	guest_put(d, (1ull << 32) + 64 * MIB2, 1);
+	make_tables(d, 1ull << 32);
 	guest_put(d, (2ull << 32) + 64 * MIB2, 1);
 	unlocks = 1;
 	fake.on_unlock = on_unlock;
-	vmm_machine_invalidate_begin(d->m, FAKE_GIANT, FAKE_GIANT + FAKE_GIB);
+	vmm_machine_invalidate_begin(d->m, FAKE_GIANT, FAKE_GIANT + FAKE_GIB,
+	    true);
 	fake.on_unlock = NULL;
 	assert_int_equal(unlocks, 0);
+	assert_true(leaves_then > 0);
 	assert_int_equal(d->m->npt.leaves, 0);
 	vmm_machine_invalidate_end(d->m, FAKE_GIANT, FAKE_GIANT + FAKE_GIB);
 }
@@ -1024,6 +1113,9 @@ int main(void)
 		TEST(two_vcpus_fault_on_one_page),
 		TEST(a_table_is_replaced_under_another_vcpu),
 		TEST(a_region_that_goes_while_pages_are_taken_hides_no_other),
+		TEST(what_takes_long_is_done_in_parts),
+		TEST(empty_tables_go_in_parts),
+		TEST(a_page_that_is_taken_back_costs_one_flush),
 		TEST(memory_that_is_unmapped_is_not_there_again),
 		TEST(tables_of_memory_that_is_unmapped_are_freed),
 		TEST_PLAIN(without_dirty_bits_a_write_is_a_fault_of_its_own),

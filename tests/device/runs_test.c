@@ -325,7 +325,7 @@ static void a_deadline_ends_a_wait_for_memory(void **state)
 {
 	struct device *d = *state;
 
-	vmm_machine_invalidate_begin(d->m, MEMORY, MEMORY + PAGE);
+	vmm_machine_invalidate_begin(d->m, MEMORY, MEMORY + PAGE, true);
 	d->page->deadline = fake.now + 5000;
 	fake_touch(0, W, NULL, 1);
 	fake.on_resched = pass_some;

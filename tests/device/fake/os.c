@@ -394,6 +394,13 @@ bool os_signal(void)
 	return fake.signal;
 }
 
+void os_relax(bool may_sleep)
+{
+	if (may_sleep)
+		fake_may_sleep("os_relax");
+	fake.relaxed[may_sleep]++;
+}
+
 int os_resched(void)
 {
 	const int error = fake.restart ? ERESTART : 0;

@@ -125,6 +125,7 @@ uint32_t os_guest_begin(void);
 void os_guest_end(void);
 bool os_attention(void);
 bool os_signal(void);
+void os_relax(bool may_sleep);
 int os_resched(void);
 bool os_debug_in_use(void);
 void os_ibpb(void);

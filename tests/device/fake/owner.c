@@ -176,7 +176,7 @@ static void notify(uint64_t start, uint64_t end, bool begin)
 				abort();
 			o->range[o->invalidating].start = start;
 			o->range[o->invalidating++].end = end;
-			vmm_machine_invalidate_begin(o->m, start, end);
+			vmm_machine_invalidate_begin(o->m, start, end, true);
 		} else {
 			vmm_machine_invalidate_end(o->m, start, end);
 			o->invalidating--;

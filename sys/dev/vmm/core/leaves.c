@@ -4,13 +4,14 @@
  * ever: the owner's (memory.c, dirty.c), or the host's, which takes its pages
  * back whenever it likes.  After that nobody uses them any more.
  *
- * The host's side holds the nested lock only, and never sleeps.  A fault that
- * is under way meanwhile finds out by inv_seq and the hull (fault.c).
+ * The host's side holds the nested lock only, and sleeps only between parts,
+ * where it may.  A fault that is under way meanwhile finds out by inv_seq and
+ * the hull (fault.c).
  */
 #include "stats.h"
 
-/* So many leaves are gone through at once without the lock being dropped, or
- * so much guest-physical memory, when there are more. */
+/* So many entries are looked at before the lock is dropped, in steps of that
+ * much guest-physical memory where there are tables enough to take longer. */
 #define AT_ONCE		65536u
 #define PART		(64ull << 20)
 
@@ -66,13 +67,41 @@ bool vmm_leaves(struct vmm_machine *m, uint64_t gpa, uint64_t size,
 	return changed != 0;
 }
 
-/* [n] How much of size to do before the lock is to be dropped. */
-static uint64_t part_of(const struct vmm_machine *m, uint64_t gpa,
-    uint64_t size)
+uint64_t vmm_part(const struct vmm_machine *m, uint64_t gpa, uint64_t size)
 {
 	uint64_t part = PART - (gpa & (PART - 1));
 
-	return m->npt.leaves <= AT_ONCE || size < part ? size : part;
+	return m->npt.tables <= AT_ONCE / 512 || size < part ? size : part;
+}
+
+/* While the lock is held: is a flush due, and what walked was before. */
+struct hold {
+	bool changed;
+	uint64_t walked;
+};
+
+static void hold(struct vmm_machine *m, struct hold *h)
+{
+	os_spin_lock(&m->nested_lock);
+	*h = (struct hold){ .walked = m->npt.walked };
+}
+
+/* [n] One flush for all, before anybody else has the lock. */
+static void let_go(struct vmm_machine *m, const struct hold *h)
+{
+	if (h->changed)
+		vmm_flush(m);
+	os_spin_unlock(&m->nested_lock);
+}
+
+/* [n] Drop the lock for a moment, if it was held for long. */
+static void breathe(struct vmm_machine *m, struct hold *h, bool may_sleep)
+{
+	if (m->npt.walked - h->walked < AT_ONCE)
+		return;
+	let_go(m, h);
+	os_relax(may_sleep);
+	hold(m, h);
 }
 
 void vmm_leaves_all(struct vmm_machine *m, uint64_t gpa, uint64_t size,
@@ -82,7 +111,7 @@ void vmm_leaves_all(struct vmm_machine *m, uint64_t gpa, uint64_t size,
 		uint64_t n;
 
 		os_spin_lock(&m->nested_lock);
-		n = part_of(m, gpa, size);
+		n = vmm_part(m, gpa, size);
 		if (vmm_leaves(m, gpa, n, op, arg))
 			vmm_flush(m);
 		os_spin_unlock(&m->nested_lock);
@@ -141,7 +170,8 @@ static bool behind(const struct vmm_region *r, uint64_t start, uint64_t end,
 /* [n] Without old leaves, but it may be dropped in between: who adds leaves
  * there knows of the invalidation by then.  Regions that come and go meanwhile
  * have none of this range. */
-static void take_back(struct vmm_machine *m, uint64_t start, uint64_t end)
+static void take_back(struct vmm_machine *m, struct hold *h, uint64_t start,
+    uint64_t end, bool may_sleep)
 {
 	uint64_t gpa, size, n;
 	uint32_t i;
@@ -152,16 +182,10 @@ static void take_back(struct vmm_machine *m, uint64_t start, uint64_t end)
 		if (!behind(m->regions[i], start, end, &gpa, &size))
 			continue;
 		next = m->regions[i]->gpa + m->regions[i]->size;
-		while (size != 0) {
-			n = part_of(m, gpa, size);
-			if (vmm_leaves(m, gpa, n, X86_NPT_ZAP, 0))
-				vmm_flush(m);
-			gpa += n;
-			size -= n;
-			if (size != 0) {
-				os_spin_unlock(&m->nested_lock);
-				os_spin_lock(&m->nested_lock);
-			}
+		for (; size != 0; gpa += n, size -= n) {
+			n = vmm_part(m, gpa, size);
+			h->changed |= vmm_leaves(m, gpa, n, X86_NPT_ZAP, 0);
+			breathe(m, h, may_sleep);
 		}
 		/* The array may be another one by now. */
 		i = vmm_region_index(m, next) - 1;
@@ -169,9 +193,11 @@ static void take_back(struct vmm_machine *m, uint64_t start, uint64_t end)
 }
 
 void vmm_machine_invalidate_begin(struct vmm_machine *m, uint64_t start,
-    uint64_t end)
+    uint64_t end, bool may_sleep)
 {
-	os_spin_lock(&m->nested_lock);
+	struct hold h;
+
+	hold(m, &h);
 	if (m->invalidating++ == 0) {
 		m->inv_start = start;
 		m->inv_end = end;
@@ -182,8 +208,8 @@ void vmm_machine_invalidate_begin(struct vmm_machine *m, uint64_t start,
 			m->inv_end = end;
 	}
 	vmm_count(&vmm_stats_machine(m)->invalidations, 1);
-	take_back(m, start, end);
-	os_spin_unlock(&m->nested_lock);
+	take_back(m, &h, start, end, may_sleep);
+	let_go(m, &h);
 }
 
 void vmm_machine_invalidate_end(struct vmm_machine *m, uint64_t start,
@@ -208,9 +234,10 @@ bool vmm_machine_young(struct vmm_machine *m, uint64_t start, uint64_t end,
 {
 	struct seen s = { .m = m };
 	uint64_t gpa, size;
+	struct hold h;
 	uint32_t i;
 
-	os_spin_lock(&m->nested_lock);
+	hold(m, &h);
 	for (i = 0; i < m->nregions && m->npt.leaves != 0; i++) {
 		if (!behind(m->regions[i], start, end, &gpa, &size))
 			continue;
@@ -221,20 +248,22 @@ bool vmm_machine_young(struct vmm_machine *m, uint64_t start, uint64_t end,
 			    &s);
 		} else if (x86_npt_apply(&m->npt, gpa, size, X86_NPT_ZAP, 0,
 		    remember, &s) != 0) {
-			vmm_flush(m);
+			h.changed = true;
 		}
 	}
-	os_spin_unlock(&m->nested_lock);
+	let_go(m, &h);
 	return s.young;
 }
 
 /* No new leaf comes after dead is set under the lock, nor does a vCPU enter. */
 void vmm_machine_orphan(struct vmm_machine *m)
 {
-	os_spin_lock(&m->nested_lock);
+	struct hold h;
+
+	hold(m, &h);
 	OS_WRITE(m->dead, true);
-	take_back(m, 0, ~0ull);
+	take_back(m, &h, 0, ~0ull, true);
 	/* Those that are inside are to see it. */
-	vmm_flush(m);
-	os_spin_unlock(&m->nested_lock);
+	h.changed = true;
+	let_go(m, &h);
 }

@@ -265,13 +265,18 @@ int vmm_memory_map(struct vmm_machine *m, const struct vmm_memory *a)
 static void prune(struct vmm_machine *m, uint64_t gpa, uint64_t size)
 {
 	void *tables;
+	uint64_t n;
 
-	os_spin_lock(&m->nested_lock);
-	tables = x86_npt_prune(&m->npt, gpa, size);
-	if (tables != NULL)
-		vmm_flush(m);
-	os_spin_unlock(&m->nested_lock);
-	x86_npt_free(tables);
+	for (; size != 0; gpa += n, size -= n) {
+		os_spin_lock(&m->nested_lock);
+		n = vmm_part(m, gpa, size);
+		tables = x86_npt_prune(&m->npt, gpa, n);
+		if (tables != NULL)
+			vmm_flush(m);
+		os_spin_unlock(&m->nested_lock);
+		x86_npt_free(tables);
+		os_relax(true);
+	}
 }
 
 /* [m] Of whole regions, with no leaves. */
@@ -358,8 +363,10 @@ void vmm_memory_fini(struct vmm_machine *m)
 {
 	uint32_t i;
 
-	for (i = 0; i < m->nregions; i++)
+	for (i = 0; i < m->nregions; i++) {
 		free_region(m->regions[i]);
+		os_relax(true);
+	}
 	(void)os_fetch_add64(&vmm_live.regions, -(uint64_t)m->nregions);
 	os_free(m->regions);
 	m->regions = NULL;

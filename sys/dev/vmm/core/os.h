@@ -96,9 +96,10 @@ unsigned os_user_page_level(struct os_owner *o, uint64_t uaddr);
 /* A nested leaf of that page, written through it, goes away. */
 void os_page_dirtied(uint64_t pa);
 
-/* What the glue calls, from any context that may not sleep. [n] is taken. */
+/* What the glue calls, from any context; only with may_sleep, and when the
+ * memory ends, may it sleep. [n] is taken. */
 void vmm_machine_invalidate_begin(struct vmm_machine *m, uint64_t start,
-    uint64_t end);
+    uint64_t end, bool may_sleep);
 void vmm_machine_invalidate_end(struct vmm_machine *m, uint64_t start,
     uint64_t end);
 /* Was anything there accessed?  With clear: and from now on? */
@@ -133,6 +134,9 @@ void os_cpus_interrupt(const struct os_cpuset *set);
  *	as exits on VMX leave it; interrupts off.
  * void os_load_user_gs(uint16_t selector): the thread's GS, and its base;
  *	interrupts off.
+ * void os_relax(bool may_sleep): between two parts of what takes long, with no
+ *	lock held, or while somebody else's short work is waited for: another
+ *	thread may run, when that is allowed.
  * int os_resched(void): let others run.  0; or ERESTART: the host has work for
  *	this thread that is done on the way to user mode only (limits of its
  *	cgroup, a machine check).  VMM_RUN is to return that, with everything

@@ -360,6 +360,8 @@ bool vmm_leaves(struct vmm_machine *m, uint64_t gpa, uint64_t size,
 /* The same, flush included, a part at a time: n is not held. */
 void vmm_leaves_all(struct vmm_machine *m, uint64_t gpa, uint64_t size,
     enum x86_npt_op op, uint32_t arg);
+/* [n] How much of size is one part, so that the lock is not held for long. */
+uint64_t vmm_part(const struct vmm_machine *m, uint64_t gpa, uint64_t size);
 /* [n] Leaves were taken away: nobody uses them when this returns. */
 void vmm_flush(struct vmm_machine *m);
 /* [m or n] The first region that ends above gpa, m->nregions when there is
@@ -409,6 +411,7 @@ static inline bool vmm_acquire(uint32_t *busy, enum vmm_busy what)
 
 		if (was != VMM_VISITED)
 			return was == VMM_REST;
+		os_relax(false);
 	}
 }
 

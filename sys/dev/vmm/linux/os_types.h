@@ -135,6 +135,14 @@ static inline bool os_signal(void)
 	return signal_pending(current);
 }
 
+static inline void os_relax(bool may_sleep)
+{
+	if (may_sleep)
+		cond_resched();
+	else
+		cpu_relax();
+}
+
 /*
  * What a kernel without modules would do here for TIF_NOTIFY_RESUME and its
  * like is not exported; the way to user mode does it.

@@ -20,14 +20,13 @@ static struct os_owner *owner_of(struct mmu_notifier *n)
 
 /*
  * The host is about to take pages of the range away, or to write-protect
- * them, and does so until invalidate_end().  Nothing here sleeps, so that it
- * does not matter whether it may.
+ * them, and does so until invalidate_end().
  */
 static int invalidate_begin(struct mmu_notifier *n,
     const struct mmu_notifier_range *range)
 {
 	vmm_machine_invalidate_begin(owner_of(n)->machine, range->start,
-	    range->end);
+	    range->end, mmu_notifier_range_blockable(range));
 	return 0;
 }
 

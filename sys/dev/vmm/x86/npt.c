@@ -92,7 +92,7 @@ static void describe(const struct x86_npt_format *f, uint64_t entry,
 int x86_npt_init(struct x86_npt *t, const struct x86_npt_format *f)
 {
 	t->f = f;
-	t->leaves = 0;
+	t->leaves = t->tables = t->walked = 0;
 	t->root = os_page_alloc(&t->root_pa);
 	return t->root != NULL ? 0 : ENOMEM;
 }
@@ -106,6 +106,7 @@ static void free_below(const struct x86_npt_format *f, uint64_t *table,
 		if (is_present(f, table[i]) && !is_leaf(f, table[i], level))
 			free_below(f, table_of(table[i]), level - 1);
 	os_page_free(table);
+	os_relax(true);
 }
 
 void x86_npt_fini(struct x86_npt *t)
@@ -113,7 +114,7 @@ void x86_npt_fini(struct x86_npt *t)
 	if (t->root != NULL)
 		free_below(t->f, t->root, LEVELS);
 	t->root = NULL;
-	t->leaves = 0;
+	t->leaves = t->tables = 0;
 }
 
 static uint64_t make_leaf(const struct x86_npt_format *f, uint64_t pa,
@@ -152,6 +153,7 @@ bool x86_npt_map(struct x86_npt *t, struct x86_npt_stock *s, uint64_t gpa,
 		return false;
 	if (at - level > *s->n)
 		return false;
+	t->tables += at - level;
 	for (; at > level; at--) {
 		uint32_t n = --*s->n;
 
@@ -264,7 +266,7 @@ static void visit_table(struct visit *v, uint64_t *table, unsigned level,
 {
 	const struct x86_npt_format *f = v->t->f;
 	uint64_t span = X86_NPT_SPAN(level);
-	unsigned i = first > gpa ? index_of(first, level) : 0;
+	unsigned from = first > gpa ? index_of(first, level) : 0, i = from;
 
 	for (gpa += i * span; i < ENTRIES && gpa <= last; i++, gpa += span) {
 		uint64_t entry = OS_READ(table[i]);
@@ -277,6 +279,7 @@ static void visit_table(struct visit *v, uint64_t *table, unsigned level,
 			visit_table(v, table_of(entry), level - 1, gpa, first,
 			    last);
 	}
+	v->t->walked += i - from;
 }
 
 uint64_t x86_npt_apply(struct x86_npt *t, uint64_t gpa, uint64_t size,
@@ -308,9 +311,10 @@ static void chain(uint64_t *table, void **list)
 }
 
 /* True when nothing is left in the table. */
-static bool prune_table(const struct x86_npt_format *f, uint64_t *table,
-    unsigned level, uint64_t gpa, uint64_t first, uint64_t last, void **list)
+static bool prune_table(struct x86_npt *t, uint64_t *table, unsigned level,
+    uint64_t gpa, uint64_t first, uint64_t last, void **list)
 {
+	const struct x86_npt_format *f = t->f;
 	uint64_t span = X86_NPT_SPAN(level);
 	bool empty = true;
 	unsigned i;
@@ -322,13 +326,14 @@ static bool prune_table(const struct x86_npt_format *f, uint64_t *table,
 			continue;
 		if (is_leaf(f, entry, level) || gpa > last ||
 		    gpa + span - 1 < first ||
-		    !prune_table(f, table_of(entry), level - 1, gpa, first,
+		    !prune_table(t, table_of(entry), level - 1, gpa, first,
 			last, list)) {
 			empty = false;
 			continue;
 		}
 		OS_WRITE(table[i], 0);
 		chain(table_of(entry), list);
+		t->tables--;
 	}
 	return empty;
 }
@@ -338,7 +343,7 @@ void *x86_npt_prune(struct x86_npt *t, uint64_t gpa, uint64_t size)
 	void *list = NULL;
 
 	if (size != 0)
-		(void)prune_table(t->f, t->root, LEVELS, 0, gpa,
+		(void)prune_table(t, t->root, LEVELS, 0, gpa,
 		    gpa + size - 1, &list);
 	return list;
 }
@@ -349,6 +354,7 @@ void x86_npt_free(void *tables)
 		void *next = (void *)(uintptr_t) *(uint64_t *)tables;
 
 		os_page_free(tables);
+		os_relax(true);
 		tables = next;
 	}
 }

@@ -37,6 +37,8 @@ struct x86_npt {
 	uint64_t *root;
 	uint64_t root_pa;
 	uint64_t leaves;	/* mapped, in pages of 4 KiB */
+	uint64_t tables;	/* below the root, empty ones too */
+	uint64_t walked;	/* entries that were looked at, ever */
 };
 
 /* Tables ready for use, so that mapping allocates nothing. */
