@@ -199,6 +199,44 @@ static void the_log_of_a_part_is_another_regions(void **state)
 	assert_false(bit(1));
 }
 
+/* However long the region is, nothing is copied, and nothing allocated but the
+ * new region. */
+static void a_cut_copies_no_log(void **state)
+{
+	struct device *d = *state;
+	struct vmm_bitmap *log;
+	uint64_t before;
+
+	assert_ok(memory_map(d->m, BASE, 300 * PAGE, MEMORY, RW));
+	log_begins(d, BASE, 300 * PAGE);
+	log = d->m->regions[1]->dirty;
+	before = fake.live_allocs;
+	assert_ok(memory_protect(d->m, BASE + 70 * PAGE, 100 * PAGE, R));
+	assert_int_equal(fake.live_allocs, before + 2);
+	assert_ptr_equal(d->m->regions[3]->dirty, log);
+	/* It is there until the last of them has another. */
+	log_begins(d, BASE, 170 * PAGE);
+	assert_ok(memory_unmap(d->m, BASE + 170 * PAGE, 10 * PAGE));
+	guest_writes(d, BASE + 180 * PAGE);
+	fake_page_out(MEMORY + 180 * PAGE);
+	assert_ok(dirty_log(d->m, BASE + 180 * PAGE, 120 * PAGE, GET, BUFFER));
+	assert_int_equal(word(0), 1);
+}
+
+static void there_is_an_end_to_what_a_log_takes(void **state)
+{
+	struct device *d = *state;
+	const uint64_t base = 1ull << 41;
+
+	vmm_hw.gpa_bits = 46;
+	assert_ok(memory_map(d->m, base, VMM_DIRTY_MAX + PAGE, MEMORY, RW));
+	assert_int_equal(dirty_log(d->m, base, VMM_DIRTY_MAX + PAGE,
+	    VMM_DIRTY_ENABLE, 0), ENOSPC);
+	/* What is left of it is one that can have a log. */
+	assert_ok(memory_unmap(d->m, base, PAGE));
+	log_begins(d, base + PAGE, VMM_DIRTY_MAX);
+}
+
 /* ---- long answers ---- */
 
 static void a_long_answer_comes_in_steps(void **state)
@@ -342,6 +380,8 @@ int main(void)
 		TEST(a_cut_keeps_what_is_dirty),
 		TEST(three_parts_of_one_keep_what_is_dirty),
 		TEST(the_log_of_a_part_is_another_regions),
+		TEST(a_cut_copies_no_log),
+		TEST(there_is_an_end_to_what_a_log_takes),
 		TEST(a_long_answer_comes_in_steps),
 		TEST(what_could_not_be_told_is_told_later),
 		TEST(a_page_written_meanwhile_is_in_this_answer_or_the_next),

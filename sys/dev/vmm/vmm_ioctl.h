@@ -178,8 +178,10 @@ VMM_ASSERT(sizeof(struct vmm_memory) == 32);
  * nothing dirty; GET fills bitmap (bit n % 64 of word n / 64: page n from gpa)
  * and with CLEAR clears what it told; a page written meanwhile is in this
  * answer or the next.  Exactly one of ENABLE, DISABLE, GET.
- * ENOENT: a part has no memory, or GET without ENABLE.
+ * ENOENT: a part has no memory, or GET without ENABLE.  ENOSPC: ENABLE of a
+ * region larger than VMM_DIRTY_MAX.
  */
+#define VMM_DIRTY_MAX		(1ull << 40)
 #define VMM_DIRTY_ENABLE	1u
 #define VMM_DIRTY_DISABLE	2u
 #define VMM_DIRTY_GET		4u

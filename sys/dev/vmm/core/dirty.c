@@ -28,7 +28,7 @@ static int whole(const struct vmm_machine *m, uint64_t gpa, uint64_t size,
 
 /* ---- on and off ---- */
 
-/* [m] Forget what the range's pages were until now. */
+/* [m] Forget what the region's pages were until now; its bitmap is new. */
 static void restart(struct vmm_machine *m, const struct vmm_region *r)
 {
 	uint64_t at = 0;
@@ -42,7 +42,7 @@ static void restart(struct vmm_machine *m, const struct vmm_region *r)
 		/* Large leaves, too: they come again as small ones. */
 		if (vmm_leaves(m, r->gpa + at, n, X86_NPT_ZAP, 0))
 			vmm_flush(m);
-		memset(&r->dirty[(at >> VMM_PAGE_SHIFT) / 64], 0,
+		memset(&r->dirty->words[(at >> VMM_PAGE_SHIFT) / 64], 0,
 		    words * sizeof(uint64_t));
 		os_spin_unlock(&m->nested_lock);
 		(void)os_resched();
@@ -51,14 +51,15 @@ static void restart(struct vmm_machine *m, const struct vmm_region *r)
 }
 
 /* [m] Exchange the region's bitmap for another, or for none. */
-static uint64_t *exchange(struct vmm_machine *m, struct vmm_region *r,
-    uint64_t *dirty)
+static struct vmm_bitmap *exchange(struct vmm_machine *m, struct vmm_region *r,
+    struct vmm_bitmap *dirty)
 {
-	uint64_t *old;
+	struct vmm_bitmap *old;
 
 	os_spin_lock(&m->nested_lock);
 	old = r->dirty;
 	r->dirty = dirty;
+	r->dirty_at = 0;
 	/* A fault that is under way may be about to add a large leaf. */
 	m->region_gen++;
 	os_spin_unlock(&m->nested_lock);
@@ -68,23 +69,34 @@ static uint64_t *exchange(struct vmm_machine *m, struct vmm_region *r,
 static void disable(struct vmm_machine *m, uint32_t first, uint64_t end)
 {
 	for (; first < m->nregions && m->regions[first]->gpa < end; first++)
-		os_free(exchange(m, m->regions[first], NULL));
+		vmm_bitmap_put(exchange(m, m->regions[first], NULL));
+}
+
+static struct vmm_bitmap *bitmap_create(const struct vmm_region *r)
+{
+	size_t words = (size_t)((r->size >> VMM_PAGE_SHIFT) + 63) / 64;
+	struct vmm_bitmap *b;
+
+	b = os_zalloc(sizeof(*b) + words * sizeof(b->words[0]));
+	if (b != NULL)
+		b->refs = 1;
+	return b;
 }
 
 static int enable(struct vmm_machine *m, uint32_t first, uint64_t end)
 {
-	uint64_t **maps;
+	struct vmm_bitmap **maps;
 	uint32_t n = 0, i;
 	int error = 0;
 
 	while (first + n < m->nregions && m->regions[first + n]->gpa < end)
-		n++;
-	maps = os_zalloc(n * sizeof(uint64_t *));
+		if (m->regions[first + n++]->size > VMM_DIRTY_MAX)
+			return ENOSPC;
+	maps = os_zalloc(n * sizeof(*maps));
 	if (maps == NULL)
 		return ENOMEM;
 	for (i = 0; i < n && error == 0; i++) {
-		maps[i] = os_zalloc(vmm_dirty_words(m->regions[first + i]) *
-		    sizeof(uint64_t));
+		maps[i] = bitmap_create(m->regions[first + i]);
 		if (maps[i] == NULL)
 			error = ENOMEM;
 	}
@@ -95,7 +107,7 @@ static int enable(struct vmm_machine *m, uint32_t first, uint64_t end)
 			maps[i] = exchange(m, r, maps[i]);
 			restart(m, r);
 		}
-		os_free(maps[i]);
+		vmm_bitmap_put(maps[i]);
 	}
 	os_free(maps);
 	return error;
@@ -112,16 +124,18 @@ static void gather(struct vmm_region *r, uint64_t gpa, uint64_t size,
 	uint64_t to = r->gpa + r->size < end ? r->gpa + r->size : end;
 
 	while (from < to) {
-		uint64_t page = (from - r->gpa) >> VMM_PAGE_SHIFT;
 		uint64_t bit = (from - gpa) >> VMM_PAGE_SHIFT;
 		uint64_t left = (to - from) >> VMM_PAGE_SHIFT;
-		uint64_t n = 64 - page % 64, mask, bits;
+		uint64_t *word, n, mask, bits;
+		uint32_t first;
 
+		word = vmm_dirty_word(r, from, &first);
+		n = 64 - first;
 		n = n < left ? n : left;
-		mask = (n == 64 ? ~0ull : (1ull << n) - 1) << (page % 64);
-		bits = (r->dirty[page / 64] & mask) >> (page % 64);
+		mask = (n == 64 ? ~0ull : (1ull << n) - 1) << first;
+		bits = (*word & mask) >> first;
 		if (clear)
-			r->dirty[page / 64] &= ~mask;
+			*word &= ~mask;
 		words[bit / 64] |= bits << (bit % 64);
 		if (bit % 64 != 0 && n > 64 - bit % 64)
 			words[bit / 64 + 1] |= bits >> (64 - bit % 64);
@@ -136,14 +150,15 @@ static void give_back(struct vmm_machine *m, uint64_t gpa, uint64_t size,
 	uint64_t i;
 
 	for (i = 0; i < size >> VMM_PAGE_SHIFT; i++) {
-		uint64_t at = gpa + (i << VMM_PAGE_SHIFT), page;
+		uint64_t at = gpa + (i << VMM_PAGE_SHIFT), *word;
 		struct vmm_region *r;
+		uint32_t bit;
 
 		if ((words[i / 64] >> (i % 64) & 1) == 0)
 			continue;
 		r = vmm_region_find(m, at);
-		page = (at - r->gpa) >> VMM_PAGE_SHIFT;
-		r->dirty[page / 64] |= 1ull << (page % 64);
+		word = vmm_dirty_word(r, at, &bit);
+		*word |= 1ull << bit;
 	}
 }
 

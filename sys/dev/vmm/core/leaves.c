@@ -25,7 +25,8 @@ struct seen {
 static void remember(void *cookie, const struct x86_npt_leaf *leaf)
 {
 	struct seen *s = cookie;
-	uint64_t page;
+	uint64_t *word;
+	uint32_t bit;
 
 	s->young |= leaf->accessed;
 	if (!leaf->dirty)
@@ -33,8 +34,8 @@ static void remember(void *cookie, const struct x86_npt_leaf *leaf)
 	os_page_dirtied(leaf->pa);
 	/* While there is a log there are leaves of 4 KiB only. */
 	if (s->r->dirty != NULL && leaf->level == 1) {
-		page = (leaf->gpa - s->r->gpa) >> VMM_PAGE_SHIFT;
-		s->r->dirty[page / 64] |= 1ull << (page % 64);
+		word = vmm_dirty_word(s->r, leaf->gpa, &bit);
+		*word |= 1ull << bit;
 	}
 }
 

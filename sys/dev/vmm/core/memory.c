@@ -98,16 +98,17 @@ static void insert(struct vmm_machine *m, uint32_t at, struct vmm_region *r)
 	(void)os_fetch_add64(&vmm_live.regions, 1);
 }
 
+void vmm_bitmap_put(struct vmm_bitmap *b)
+{
+	if (b != NULL && --b->refs == 0)
+		os_free(b);
+}
+
 static void free_region(struct vmm_region *r)
 {
 	if (r != NULL)
-		os_free(r->dirty);
+		vmm_bitmap_put(r->dirty);
 	os_free(r);
-}
-
-size_t vmm_dirty_words(const struct vmm_region *r)
-{
-	return (size_t)((r->size >> VMM_PAGE_SHIFT) + 63) / 64;
 }
 
 /* [m] Where gpa is inside a region, what is above is to be one of its own:
@@ -128,28 +129,8 @@ static int prepare_cut(const struct vmm_machine *m, uint64_t gpa,
 	n->size = r->gpa + r->size - gpa;
 	n->uaddr = r->uaddr + (gpa - r->gpa);
 	n->prot = r->prot;
-	if (r->dirty != NULL) {
-		n->dirty = os_zalloc(vmm_dirty_words(n) * sizeof(uint64_t));
-		if (n->dirty == NULL) {
-			os_free(n);
-			return ENOMEM;
-		}
-	}
 	*out = n;
 	return 0;
-}
-
-/* Bits [at, at + 64) of the first n of words; 0 beyond. */
-static uint64_t bits_at(const uint64_t *words, uint64_t n, uint64_t at)
-{
-	uint64_t i = at / 64, bits;
-
-	if (at >= n)
-		return 0;
-	bits = words[i] >> (at % 64);
-	if (at % 64 != 0 && n - at > 64 - at % 64)
-		bits |= words[i + 1] << (64 - at % 64);
-	return n - at < 64 ? bits & ((1ull << (n - at)) - 1) : bits;
 }
 
 /* [m, n] n is the upper part of the region below it; a cut above may have made
@@ -158,17 +139,14 @@ static void cut(struct vmm_machine *m, struct vmm_region *n)
 {
 	uint32_t i = vmm_region_index(m, n->gpa);
 	struct vmm_region *r = m->regions[i];
-	uint64_t skip = (n->gpa - r->gpa) >> VMM_PAGE_SHIFT;
-	uint64_t pages = r->size >> VMM_PAGE_SHIFT, word;
 
 	n->size = r->gpa + r->size - n->gpa;
 	r->size -= n->size;
+	n->dirty = r->dirty;
+	n->dirty_at = r->dirty_at + (r->size >> VMM_PAGE_SHIFT);
+	if (n->dirty != NULL)
+		n->dirty->refs++;
 	insert(m, i + 1, n);
-	/* By words: there may be many, and nobody else runs here meanwhile. */
-	if (r->dirty != NULL)
-		for (word = 0; word < vmm_dirty_words(n); word++)
-			n->dirty[word] = bits_at(r->dirty, pages,
-			    skip + 64 * word);
 }
 
 /* [m] Make gpa and gpa + size ends of regions; nothing else changes. */

@@ -132,12 +132,19 @@ void vmm_hw_reboot(void);
 
 /* Written with m and n held, as the array of them: either is enough to
  * read. */
+/* What was written, one bit per page.  The regions that one was cut into have
+ * parts of the same: a cut takes no time. */
+struct vmm_bitmap {
+	uint64_t refs;		/* [m] */
+	uint64_t words[];	/* [n] */
+};
+
 struct vmm_region {
 	uint64_t gpa, size;
 	uint64_t uaddr;
 	uint32_t prot;		/* 0: it is about to go */
-	uint64_t *dirty;	/* one bit per page, written with n held; NULL:
-				 * not logging */
+	struct vmm_bitmap *dirty; /* changed with n held; NULL: not logging */
+	uint64_t dirty_at;	/* the bit of the first page */
 };
 
 /* ---- contexts (context.c) ---------------------------------------------- */
@@ -374,8 +381,17 @@ int vmm_memory_unmap(struct vmm_machine *m, const struct vmm_memory *a);
 int vmm_memory_protect(struct vmm_machine *m, const struct vmm_memory *a);
 void vmm_memory_fini(struct vmm_machine *m);
 int vmm_dirty_log(struct vmm_machine *m, const struct vmm_dirty_log *a);
-/* Of the region's dirty bitmap. */
-size_t vmm_dirty_words(const struct vmm_region *r);
+/* [m] */
+void vmm_bitmap_put(struct vmm_bitmap *b);
+/* [n] The word of region r's page at gpa, and its number there. */
+static inline uint64_t *vmm_dirty_word(const struct vmm_region *r,
+    uint64_t gpa, uint32_t *bit)
+{
+	uint64_t page = r->dirty_at + ((gpa - r->gpa) >> VMM_PAGE_SHIFT);
+
+	*bit = page % 64;
+	return &r->dirty->words[page / 64];
+}
 /* [m] Is there memory in all of the range?  *first: where it begins. */
 bool vmm_is_backed(const struct vmm_machine *m, uint64_t gpa, uint64_t size,
     uint32_t *first);
