@@ -292,6 +292,51 @@ static void what_could_not_be_told_is_told_later(void **state)
 	}
 }
 
+/* Where the answer goes may be memory that somebody else has to fill: until he
+ * does, everything but the answer goes on. */
+static uint32_t asked;
+
+static void end_the_log(void *cookie)
+{
+	struct device *d = cookie;
+
+	assert_ok(dirty_log(d->m, 1ull << 32, 20000 * PAGE,
+	    VMM_DIRTY_DISABLE, 0));
+}
+
+static struct device *asks;
+
+static void at_copy(void)
+{
+	assert_int_equal(fake.cur->nheld, 0);
+	if (asked++ == 0)
+		fake_as(1, end_the_log, asks);
+}
+
+static void nothing_waits_for_an_answer(void **state)
+{
+	struct device *d = *state;
+	const uint64_t base = 1ull << 32;
+
+	asks = d;
+	asked = 0;
+	fake_giant();
+	assert_ok(memory_map(d->m, base, 20000 * PAGE, FAKE_GIANT, RW));
+	log_begins(d, base, 20000 * PAGE);
+	guest_writes(d, base);
+	fake.on_copy = at_copy;
+	/* What could not be told has nobody to go back to. */
+	fake.copy_fail_at = 1;
+	assert_int_equal(dirty_log(d->m, base, 20000 * PAGE, GET | CLEAR,
+	    BUFFER), EFAULT);
+	log_begins(d, base, 20000 * PAGE);
+	asked = 0;
+	assert_int_equal(dirty_log(d->m, base, 20000 * PAGE, GET, BUFFER),
+	    ENOENT);
+	fake.on_copy = NULL;
+	assert_int_equal(asked, 1);
+}
+
 /* Written between two steps: in this answer or in the next. */
 static struct device *dev;
 static uint32_t unlocks;
@@ -384,6 +429,7 @@ int main(void)
 		TEST(there_is_an_end_to_what_a_log_takes),
 		TEST(a_long_answer_comes_in_steps),
 		TEST(what_could_not_be_told_is_told_later),
+		TEST(nothing_waits_for_an_answer),
 		TEST(a_page_written_meanwhile_is_in_this_answer_or_the_next),
 		BOTH(a_guest_that_writes_on_is_told_again),
 	};

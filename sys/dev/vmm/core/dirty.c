@@ -143,7 +143,8 @@ static void gather(struct vmm_region *r, uint64_t gpa, uint64_t size,
 	}
 }
 
-/* [n] The other way: they could not be told. */
+/* [n] The other way: they could not be told.  What has no log any more is
+ * nobody's. */
 static void give_back(struct vmm_machine *m, uint64_t gpa, uint64_t size,
     const uint64_t *words)
 {
@@ -157,21 +158,33 @@ static void give_back(struct vmm_machine *m, uint64_t gpa, uint64_t size,
 		if ((words[i / 64] >> (i % 64) & 1) == 0)
 			continue;
 		r = vmm_region_find(m, at);
+		if (r == NULL || r->dirty == NULL)
+			continue;
 		word = vmm_dirty_word(r, at, &bit);
 		*word |= 1ull << bit;
 	}
 }
 
+/* [m] Does all of the range have one? */
+static int is_logged(const struct vmm_machine *m, uint64_t gpa, uint64_t size)
+{
+	uint32_t i;
+
+	if (!vmm_is_backed(m, gpa, size, &i))
+		return ENOENT;
+	for (; i < m->nregions && m->regions[i]->gpa < gpa + size; i++)
+		if (m->regions[i]->dirty == NULL)
+			return ENOENT;
+	return 0;
+}
+
 /* [m] One step.  What is written between the dirty bits' end and the flush is
  * in this answer, since the bit was set: nothing is lost. */
-static int tell(struct vmm_machine *m, uint64_t gpa, uint64_t size,
-    uint64_t uaddr, bool clear, uint64_t *words)
+static void ask(struct vmm_machine *m, uint64_t gpa, uint64_t size,
+    bool clear, uint64_t *words)
 {
-	uint64_t n = ((size >> VMM_PAGE_SHIFT) + 63) / 64;
 	uint32_t i;
-	int error;
 
-	memset(words, 0, n * sizeof(uint64_t));
 	os_spin_lock(&m->nested_lock);
 	if (vmm_leaves(m, gpa, size, clear ? X86_NPT_CLEAN : X86_NPT_LOOK, 0))
 		vmm_flush(m);
@@ -179,6 +192,25 @@ static int tell(struct vmm_machine *m, uint64_t gpa, uint64_t size,
 	    i < m->nregions && m->regions[i]->gpa < gpa + size; i++)
 		gather(m->regions[i], gpa, size, words, clear);
 	os_spin_unlock(&m->nested_lock);
+}
+
+/* No lock is held while the answer is written: that could take as long as the
+ * owner of the memory likes. */
+static int tell(struct vmm_machine *m, uint64_t gpa, uint64_t size,
+    uint64_t uaddr, bool clear, uint64_t *words)
+{
+	uint64_t n = ((size >> VMM_PAGE_SHIFT) + 63) / 64;
+	int error;
+
+	memset(words, 0, n * sizeof(uint64_t));
+	os_mutex_lock(&m->lock);
+	/* It may have ended since the last step. */
+	error = is_logged(m, gpa, size);
+	if (error == 0)
+		ask(m, gpa, size, clear, words);
+	os_mutex_unlock(&m->lock);
+	if (error != 0)
+		return error;
 	error = os_copyout(uaddr, words, n * sizeof(uint64_t));
 	if (error != 0 && clear) {
 		os_spin_lock(&m->nested_lock);
@@ -188,15 +220,20 @@ static int tell(struct vmm_machine *m, uint64_t gpa, uint64_t size,
 	return error;
 }
 
-static int get(struct vmm_machine *m, const struct vmm_dirty_log *a,
-    uint32_t first, bool clear)
+static int get(struct vmm_machine *m, const struct vmm_dirty_log *a)
 {
-	uint64_t end = a->gpa + a->size, at = 0, *words;
-	int error = 0;
+	bool clear = (a->op & VMM_DIRTY_CLEAR) != 0;
+	uint64_t at = 0, *words;
+	uint32_t first;
+	int error;
 
-	for (; first < m->nregions && m->regions[first]->gpa < end; first++)
-		if (m->regions[first]->dirty == NULL)
-			return ENOENT;
+	os_mutex_lock(&m->lock);
+	error = whole(m, a->gpa, a->size, &first);
+	if (error == 0)
+		error = is_logged(m, a->gpa, a->size);
+	os_mutex_unlock(&m->lock);
+	if (error != 0)
+		return error;
 	words = os_zalloc((STEP_WORDS + 1) * sizeof(uint64_t));
 	if (words == NULL)
 		return ENOMEM;
@@ -225,16 +262,15 @@ int vmm_dirty_log(struct vmm_machine *m, const struct vmm_dirty_log *a)
 		return EINVAL;
 	if (what != VMM_DIRTY_GET && (a->op != what || a->bitmap != 0))
 		return EINVAL;
+	if (what == VMM_DIRTY_GET)
+		return get(m, a);
 	os_mutex_lock(&m->lock);
 	error = whole(m, a->gpa, a->size, &first);
 	if (error == 0) {
 		if (what == VMM_DIRTY_ENABLE)
 			error = enable(m, first, a->gpa + a->size);
-		else if (what == VMM_DIRTY_DISABLE)
-			disable(m, first, a->gpa + a->size);
 		else
-			error = get(m, a, first,
-			    (a->op & VMM_DIRTY_CLEAR) != 0);
+			disable(m, first, a->gpa + a->size);
 	}
 	os_mutex_unlock(&m->lock);
 	return error;
