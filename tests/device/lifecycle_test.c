@@ -353,6 +353,23 @@ static void info_says_who_holds_the_processor(void **state)
 	vmm_machine_put(m);
 }
 
+/* An interruption is not said to be the process's fault, and passes. */
+static void making_that_is_interrupted_says_so(void **state)
+{
+	struct vmm_machine_create a = { .name = "interrupted" };
+	struct vmm_machine *m;
+
+	(void)state;
+	fake.owner_error = EINTR;
+	assert_int_equal(vmm_machine_create(&a, &m), EINTR);
+	assert_non_null(strstr(a.why, "try again"));
+	fake.owner_error = EINVAL;
+	assert_int_equal(vmm_machine_create(&a, &m), EINVAL);
+	assert_non_null(strstr(a.why, "watched"));
+	fake.owner_error = 0;
+	vmm_machine_put(machine());
+}
+
 /* ---- no hardware ---- */
 
 static void without_hardware_it_says_why(void **state)
@@ -730,6 +747,7 @@ int main(void)
 		TEST_BARE(on_for_the_first_machine_and_off_after_the_last),
 		TEST_BARE(a_processor_that_is_on_is_not_turned_on_again),
 		TEST_BARE(all_processors_or_none),
+		TEST_BARE(making_that_is_interrupted_says_so),
 		TEST_BARE(a_processor_that_is_off_line_is_left_out),
 		TEST_BARE(hotplug_follows_the_machines),
 		TEST_BARE(hotplug_of_a_processor_that_is_held_is_refused),

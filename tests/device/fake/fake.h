@@ -60,6 +60,7 @@ struct fake {
 	void (*on_attention)(void);	/* a hook: interrupts are off */
 	void (*on_unlock)(const char *name);	/* a hook: they were waiting */
 	bool tsc_unstable;	/* it is no clock */
+	int owner_error;		/* os_owner_get() fails with it */
 	uint64_t relaxed[2];		/* os_relax(), by may_sleep */
 	uint64_t resched_calls, machine_checks, debug_restores, timer_starts;
 	char log[512];			/* the last line */

@@ -538,6 +538,8 @@ int os_owner_get(struct vmm_machine *m, struct os_owner **out)
 		fake.failed = true;
 		return ENOMEM;
 	}
+	if (fake.owner_error != 0)
+		return fake.owner_error;
 	o = calloc(1, sizeof(*o));
 	if (o == NULL)
 		abort();

@@ -61,7 +61,9 @@ static int begin(struct vmm_machine *m, const char **why)
 		goto no_stats;
 	error = os_owner_get(m, &m->owner);
 	if (error != 0) {
-		if (error != ENOMEM)
+		if (error == EINTR)
+			*why = "it was interrupted: try again";
+		else if (error != ENOMEM)
 			*why = "the process has no memory that can be watched";
 		goto no_owner;
 	}

@@ -68,7 +68,8 @@ bool os_user_range(uint64_t uaddr, uint64_t size);
 /*
  * Bind the calling process to m: from now on vmm_machine_invalidate_begin()
  * and its like are called.  os_owner_put() ends that; after it none is
- * running.
+ * running.  0, ENOMEM, EINVAL (it has no memory), EINTR (the host has work for
+ * this thread first: try again).
  */
 int os_owner_get(struct vmm_machine *m, struct os_owner **out);
 void os_owner_put(struct os_owner *o);

@@ -68,7 +68,8 @@ static const struct mmu_notifier_ops ops = {
 
 /*
  * Without a look at signals: it fails for any, and would for ever where they
- * come faster than a machine is made.
+ * come faster than a machine is made.  It fails with EINTR still for work that
+ * others have given this thread to do on its way to user mode.
  */
 static int watch(struct os_owner *o)
 {
