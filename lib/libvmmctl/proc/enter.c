@@ -63,20 +63,33 @@ static int refused(struct vmmctl_space *s, const struct proc_seat *seat)
 	    -seat->op_error);
 }
 
+/* What was taken from the queue has not been carried out, and the key may still
+ * be where a guest could read it. [m] */
+static void undo(struct vmmctl_space *s, struct proc_seat *seat)
+{
+	frame_disarm(seat);
+	seat->ops->count = 0;
+	queue_drop_all(s);
+}
+
 /* Carry out what queue_take() has left in the seat's ops. */
 static int flush_round(struct vmmctl_space *s, struct proc_seat *seat)
 {
 	struct proc_space *ps = s->backend_data;
 	int err = variant_of(s->m)->flush(seat);
 
+	if (err != 0 && err != -EAGAIN) {
+		undo(s, seat);
+		return err;
+	}
 	seat->ops->count = 0;
 	if (err == -EAGAIN)
 		return refused(s, seat);
-	if (err == 0 && seat->maps) {
+	if (seat->maps) {
 		ps->careful = false;
 		ps->refused = 0;
 	}
-	return err;
+	return 0;
 }
 
 /* Carry all queued changes to the stub, no seat of it being inside. */
@@ -139,18 +152,6 @@ static void died(struct proc_seat *seat, struct event *ev)
 	ev->section = "vmmctl(3), ISOLATION";
 }
 
-/* Changes were taken from the queue, but not carried out, and the key may still
- * be where the guest could read it. */
-static void undone(struct vmmctl_vcpu *v, struct vmmctl_space *s,
-    struct proc_seat *seat)
-{
-	frame_disarm(seat);
-	vcpu_left(v);
-	mtx_lock(&s->m->lock);
-	queue_drop_all(s);
-	mtx_unlock(&s->m->lock);
-}
-
 static int enter_once(struct vmmctl_vcpu *v, struct vmmctl_context *c,
     struct proc_seat *seat, uint64_t deadline, struct event *ev, bool all)
 {
@@ -158,8 +159,12 @@ static int enter_once(struct vmmctl_vcpu *v, struct vmmctl_context *c,
 
 	if (err == 0)
 		err = variant_of(v->m)->enter(v, c, seat, deadline, ev);
-	if (err != 0 && seat->armed)
-		undone(v, c->space, seat);
+	if (err != 0 && err != -EAGAIN && seat->ops->count != 0) {
+		vcpu_left(v);
+		mtx_lock(&v->m->lock);
+		undo(c->space, seat);
+		mtx_unlock(&v->m->lock);
+	}
 	if (err != -ESRCH)
 		return err;
 	died(seat, ev);
