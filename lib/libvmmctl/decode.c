@@ -123,7 +123,7 @@ static int decode_fault(struct vmmctl_vcpu *v, struct vmmctl_context *c,
     const struct event *ev, struct vmmctl_exit *e)
 {
 	struct vmmctl_machine *m = c->m;
-	uint32_t access = fault_access(ev);
+	uint32_t access = fault_access(ev), key = ev->error_code & PF_KEY;
 	struct pt_leaf leaf = { .mapped = false };
 	struct memory *r;
 	int err;
@@ -132,10 +132,10 @@ static int decode_fault(struct vmmctl_vcpu *v, struct vmmctl_context *c,
 	mtx_lock(&m->lock);
 	if (ev->cr2 < m->v->info.gva_limit)
 		pt_find(c->space, ev->cr2, &leaf);
-	if (!leaf.mapped || (leaf.prot & access) == 0) {
+	if (!leaf.mapped || (leaf.prot & access) == 0 || key != 0) {
 		e->kind = VMMCTL_EXIT_FAULT;
 		e->present = leaf.mapped;
-		e->error_code = PF_USER | (leaf.mapped ? PF_PRESENT : 0) |
+		e->error_code = PF_USER | (leaf.mapped ? PF_PRESENT | key : 0) |
 		    (access == VMMCTL_PROT_WRITE ? PF_WRITE : 0) |
 		    (access == VMMCTL_PROT_EXEC ? PF_FETCH : 0);
 		mtx_unlock(&m->lock);

@@ -46,6 +46,7 @@ enum {
 #define PF_WRITE	(1u << 1)
 #define PF_USER		(1u << 2)
 #define PF_FETCH	(1u << 4)
+#define PF_KEY		(1u << 5)	/* PKRU, which is the guest's own */
 
 /* ---- what a backend reports ------------------------------------------- */
 

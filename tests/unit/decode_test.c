@@ -230,6 +230,17 @@ static void faults(void **state)
 		    true);
 }
 
+/* The mapping and the memory are there, but the guest's PKRU forbids it. */
+static void protection_keys(void **state)
+{
+	struct unit *u = *state;
+
+	expect_fault(u, DATA, PF_USER | PF_PRESENT | PF_KEY,
+	    VMMCTL_PROT_READ, true);
+	expect_fault(u, DATA, PF_USER | PF_WRITE | PF_PRESENT | PF_KEY,
+	    VMMCTL_PROT_WRITE, true);
+}
+
 static void no_memory(void **state)
 {
 	struct unit *u = *state;
@@ -397,6 +408,7 @@ int main(void)
 		TEST(what_is_no_int_n),
 		TEST(int3_and_cd_03),
 		TEST(faults),
+		TEST(protection_keys),
 		TEST(no_memory),
 		TEST(fills),
 		TEST(a_fill_that_does_not_help),
