@@ -44,6 +44,14 @@ run -- "$scratch"
 ok "126: not a command" is $code 126
 run -- sh -c 'kill -TERM $$'
 ok "128 + n: ended by a signal" is $code 143
+
+"$vmmstat" -- sh -c "echo \$\$ >'$scratch/pid'; exec sleep 60" 2>"$scratch/err" &
+until [ -s "$scratch/pid" ]; do sleep 0.01; done
+kill -TERM $!
+wait $!
+ok "what is to end vmmstat ends the command" is $? 143
+ok "which is gone" test ! -e "/proc/$(cat "$scratch/pid")"
+
 run -- sh -c 'test "$1" = "a b" && exit 9' sh "a b"
 ok "arguments are handed on as they are" is $code 9
 finish

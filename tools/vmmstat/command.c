@@ -111,25 +111,29 @@ static uint64_t step(uint64_t age_ns, uint64_t cost_ns)
 	return ns < STEP_MAX_NS ? ns : STEP_MAX_NS;
 }
 
-static void watch(struct machines *set, pid_t command, const sigset_t *child,
-    int *status)
+static void watch(struct machines *set, pid_t command,
+    const sigset_t *wanted, int *status)
 {
 	uint64_t begin = clock_mono_ns();
 
 	do {
 		uint64_t spent = cpu_ns();
 		struct timespec ts = { 0, 0 };
+		int sig;
 
 		machines_scan(set, MACHINES_DESCENDANTS, NULL, 0);
 		read_last(set);
 		ts.tv_nsec = (long)step(clock_mono_ns() - begin,
 		    cpu_ns() - spent);
-		/* The command's end cuts the wait short. */
-		sigtimedwait(child, NULL, &ts);
+		/* The command's end cuts the wait short; what is to end us is
+		 * for the command. */
+		sig = sigtimedwait(wanted, NULL, &ts);
+		if (sig == SIGTERM || sig == SIGHUP)
+			kill(command, sig);
 	} while (!reap(command, status));
 }
 
-static void prepare(sigset_t *child, struct inherited *old)
+static void prepare(sigset_t *wanted, struct inherited *old)
 {
 	/* Daemons of the command stay our descendants. */
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
@@ -138,26 +142,28 @@ static void prepare(sigset_t *child, struct inherited *old)
 	old->on_quit = signal(SIGQUIT, SIG_IGN);
 	/* It may be ignored by inheritance; then there was nothing to reap. */
 	signal(SIGCHLD, SIG_DFL);
-	sigemptyset(child);
-	sigaddset(child, SIGCHLD);
-	sigprocmask(SIG_BLOCK, child, &old->mask);
+	sigemptyset(wanted);
+	sigaddset(wanted, SIGCHLD);
+	sigaddset(wanted, SIGTERM);
+	sigaddset(wanted, SIGHUP);
+	sigprocmask(SIG_BLOCK, wanted, &old->mask);
 }
 
 int follow_command(const struct options *o, struct output *out)
 {
 	struct machines set;
 	struct inherited old;
-	sigset_t child;
+	sigset_t wanted;
 	int status = 0;
 	size_t shown;
 	pid_t command;
 
 	machines_init(&set);
 	set.device = choose_wants_device(o);
-	prepare(&child, &old);
+	prepare(&wanted, &old);
 	command = start(o->command, &old);
 	follow_raise_limit();
-	watch(&set, command, &child, &status);
+	watch(&set, command, &wanted, &status);
 	choose_mark(&set, o);
 	follow_sample(&set);
 	shown = follow_show(&set, out);

@@ -108,6 +108,9 @@ static void pace(uint64_t *next, uint64_t step_ns,
 	uint64_t now = clock_mono_ns();
 
 	*next += step_ns;
+	/* After a stop there is nothing to catch up with. */
+	if (now > *next)
+		*next = now;
 	while (now < *next && (target == NULL || somebody_is_left(target))) {
 		uint64_t left = *next - now;
 		uint64_t nap = left < NS_PER_S ? left : NS_PER_S;

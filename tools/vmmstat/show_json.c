@@ -96,7 +96,7 @@ static void machine(FILE *f, const char *kind, const struct machine *m)
 	member(f, "kind", kind);
 	member(f, "machine", m->id != NULL ? m->id : "?");
 	member(f, "name", m->page.raw_name);
-	number(f, "pid", (uint64_t)m->pid, 1);
+	number(f, "pid", (uint32_t)m->pid, 1);
 	number(f, "uid", m->uid, 1);
 	member(f, "owner", m->owner);
 	member(f, "backend", m->page.backend);
