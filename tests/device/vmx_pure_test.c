@@ -193,6 +193,9 @@ static void what_is_missing_is_said(void **state)
 	w = *named("Haswell");
 	w.cpuid1_ecx = 0;
 	refused(&w, "no VMX");
+	w = *named("Haswell");
+	w.cr4 = VMM_X86_CR4_FRED;
+	refused(&w, "fred=off");
 }
 
 static void a_timer_that_counts_wrong_is_not_used(void **state)

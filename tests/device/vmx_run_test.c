@@ -459,6 +459,31 @@ static void what_changes_of_the_host_is_told_to_the_processor(void **state)
 	assert_int_equal(fake_msr_get(0, VMX_MSR_DEBUGCTL), 2);
 }
 
+/* The fake looks at each entry. */
+static void the_hosts_records_end_outside(void **state)
+{
+	struct device *d = *state;
+	unsigned i;
+
+	/* Whose upper half only is not 0, and whose lower half. */
+	for (i = 0; i < 4; i++) {
+		const uint64_t on = i == 3 ? 0 : 1ull << 16 * i;
+
+		fake_msr_set(0, VMX_MSR_PEBS_ENABLE, on);
+		fake_vmx.nmi_starts_pebs = on != 0;
+		run_syscall(d);
+		assert_int_equal(fake_vmx.pebs_at_entry, 0);
+		assert_int_equal(fake_msr_get(0, VMX_MSR_PEBS_ENABLE), on);
+	}
+	/* Nor does an entry that is refused lose them. */
+	fake_msr_set(0, VMX_MSR_PEBS_ENABLE, 1);
+	fake_vmx.refuse = 1;
+	fake.signal = false;
+	assert_ok(vmm_vcpu_run(d->v));
+	assert_int_equal(d->exit->kind, VMM_EXIT_FAILED);
+	assert_int_equal(fake_msr_get(0, VMX_MSR_PEBS_ENABLE), 1);
+}
+
 static void an_nmi_is_the_hosts(void **state)
 {
 	struct device *d = *state;
@@ -512,6 +537,19 @@ static void fields_are_read_where_they_are(void **state)
 	vmm_vcpu_destroy(v);
 }
 
+static void a_field_that_is_not_there_is_refused(void **state)
+{
+	struct device *d = *state;
+	uint64_t value = 1;
+
+	fake_vmx.lacks = VMX_TSC_OFFSET;
+	assert_int_equal(raw(d->v, VMM_RAW_READ, VMX_TSC_OFFSET, 8, &value),
+	    EPERM);
+	assert_int_equal(raw(d->v, VMM_RAW_WRITE, VMX_TSC_OFFSET, 8, &value),
+	    EPERM);
+	assert_int_equal(value, 1);
+}
+
 /* Else time would end a run that has no deadline. */
 static void no_deadline_no_timer(void **state)
 {
@@ -552,7 +590,9 @@ int main(void)
 		TEST_VMX(a_vpid_stays_on_its_processor),
 		TEST_VMX(selectors_of_the_thread_are_as_they_were),
 		TEST_VMX(what_changes_of_the_host_is_told_to_the_processor),
+		TEST_VMX(the_hosts_records_end_outside),
 		TEST_VMX(an_nmi_is_the_hosts),
+		TEST_VMX(a_field_that_is_not_there_is_refused),
 		TEST_VMX(fields_are_read_where_they_are),
 		TEST_VMX(no_deadline_no_timer),
 	};

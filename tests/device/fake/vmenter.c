@@ -204,8 +204,19 @@ uint64_t cpu_vmread(uint32_t field)
 	return *field_at(field, "VMREAD");
 }
 
+bool cpu_vmread_safe(uint32_t field, uint64_t *value)
+{
+	needs_vmx("VMREAD");
+	if (fake_vmx.lacks != 0 && field == fake_vmx.lacks)
+		return false;
+	*value = cpu_vmread(field);
+	return true;
+}
+
 bool cpu_vmwrite(uint32_t field, uint64_t value)
 {
+	if (fake_vmx.lacks != 0 && field == fake_vmx.lacks)
+		return false;
 	if ((field >> 10 & 3) == 1)
 		fake_bug("VMWRITE of %#x, which can only be read", field);
 	if (vmx_field_bytes(field) < 8 &&
@@ -615,6 +626,22 @@ static void play(struct vmm_regs *regs, uint64_t tag)
 	put(VMX_REASON, VMX_REASON_INTERRUPT);
 }
 
+/* 26.4; and what of the host's has to end before the guest begins. */
+static void load_msrs(void)
+{
+	const struct vmx_msr *m = os_page_at(get(VMX_ENTRY_MSR_LOAD));
+	uint64_t i;
+
+	fake_vmx.pebs_at_entry = fake_msr_get(here(), VMX_MSR_PEBS_ENABLE);
+	/* An NMI has come, whose handler starts them again. */
+	if (fake_vmx.nmi_starts_pebs)
+		fake_msr_set(here(), VMX_MSR_PEBS_ENABLE, 3);
+	for (i = 0; i < get(VMX_ENTRY_MSR_LOADS); i++)
+		fake_msr_set(here(), m[i].index, m[i].value);
+	if (fake_msr_get(here(), VMX_MSR_PEBS_ENABLE) != 0)
+		fake_bug("PEBS is on inside");
+}
+
 static void check_entry(bool launched)
 {
 	const struct vmm_state s = { .rip = get(VMX_GUEST_RIP),
@@ -656,6 +683,7 @@ uint32_t vmx_enter(struct vmm_regs *regs, bool launched, uint64_t *host_rsp)
 	fake_vmx.entries++;
 	vpid = (get(VMX_PROC2) & VMX_PROC2_VPID) != 0 ?
 	    (uint32_t)get(VMX_VPID) : 0;
+	load_msrs();
 	tag = root_tag(get(VMX_EPTP)) | vpid;
 	if (vpid > fake_vmx.max_vpid)
 		fake_vmx.max_vpid = vpid;
@@ -681,6 +709,7 @@ void fake_hw_intel(void)
 	one[2] |= VMX_CPUID1_ECX;
 	fake_cpuid_set(0x80000001, 0, 0, 0, 1, 0x2c100800);
 	fake_msr_set(FAKE_CPUS, VMX_MSR_FEATURE_CONTROL, 5);
+	fake_msr_set(FAKE_CPUS, VMX_MSR_PEBS_ENABLE, 0);
 	fake_msr_set(FAKE_CPUS, VMX_MSR_BASIC, 0x00d810000000002b);
 	fake_msr_set(FAKE_CPUS, VMX_MSR_TRUE_PIN, 0x7f00000016);
 	fake_msr_set(FAKE_CPUS, VMX_MSR_TRUE_PROC, 0xf7f9fffe04006172);

@@ -26,6 +26,7 @@ void cpu_vmxoff(void);
 bool cpu_vmclear(uint64_t pa);
 bool cpu_vmptrld(uint64_t pa);
 uint64_t cpu_vmread(uint32_t field);
+bool cpu_vmread_safe(uint32_t field, uint64_t *value);
 bool cpu_vmwrite(uint32_t field, uint64_t value);
 bool cpu_invept(uint64_t type, uint64_t eptp);
 bool cpu_invvpid(uint64_t type, uint16_t vpid);
@@ -57,6 +58,9 @@ struct fake_vmx {
 	uint32_t max_vpid;
 	uint64_t host_cr3;
 	uint16_t ds, es, fs, gs;	/* of the thread */
+	uint64_t pebs_at_entry;
+	bool nmi_starts_pebs;
+	uint32_t lacks;			/* a field; 0: none */
 	/* The next entry is refused: 33 and so on; or 1, 2 with error. */
 	uint32_t refuse, error;
 };

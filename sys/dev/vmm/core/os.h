@@ -55,7 +55,6 @@ int os_copyout(uint64_t uaddr, const void *buf, size_t size);
 bool os_is_admin(void);
 uint32_t os_uid(void);
 uint64_t os_mono_ns(void);
-uint64_t os_real_ns(void);
 uint64_t os_real_ns(void);		/* since 1970 */
 /* Does the TSC of all processors go on at one rate?  It may cease to. */
 bool os_tsc_is_clock(void);

@@ -60,6 +60,8 @@ struct vmm_cpu {
 			void *vmxon;		/* [I] */
 			uint64_t vmxon_pa;
 			struct vmx_host *host;	/* [I] what exits load */
+			struct vmx_msr *msrs;	/* [I] what entries load */
+			uint64_t msrs_pa;
 			/* Whose VMCS is current, or NULL: written with
 			 * interrupts off there. */
 			struct vmm_vcpu *owner;
@@ -312,6 +314,7 @@ struct vmm_vcpu {
 			/* Of the thread, while inside. */
 			uint32_t rare;	/* 0: none of these */
 			uint32_t debugctl;
+			uint64_t pebs;
 			uint16_t ds, es, fs, gs;
 		} vmx;
 	};

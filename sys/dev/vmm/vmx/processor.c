@@ -18,6 +18,7 @@ static void read_words(struct vmx_words *w)
 	uint32_t r[4], plus;
 
 	memset(w, 0, sizeof(*w));
+	w->cr4 = cpu_get_cr4();
 	cpu_cpuid(0, 0, r);
 	w->amd = r[1] == VMX_CPUID0_EBX_AMD || r[1] == VMX_CPUID0_EBX_HYGON;
 	cpu_cpuid(1, 0, r);
@@ -87,11 +88,12 @@ int vmx_probe(struct vmm_hw *hw, const char **why)
 	    why);
 	if (error != 0)
 		return error;
-	if ((cpu_get_cr4() & VMM_X86_CR4_FSGSBASE) != 0)
+	if ((vmx_facts.words.cr4 & VMM_X86_CR4_FSGSBASE) != 0)
 		hw->caps |= VMM_CAP_FSGSBASE;
 	vmx_facts.has_debugctl = os_rdmsr_safe(VMX_MSR_DEBUGCTL, &ignored);
 	vmx_facts.usual = vmx_facts.has_debugctl &&
 	    (hw->caps & VMM_CAP_FSGSBASE) != 0;
+	vmx_facts.has_pebs = os_rdmsr_safe(VMX_MSR_PEBS_ENABLE, &ignored);
 	hw->gpa_bits = vmx_gpa_bits(&vmx_facts.words);
 	hw->npt = (hw->caps & VMM_CAP_HW_DIRTY) != 0 ? &x86_npt_ept :
 						       &x86_npt_ept_plain;
@@ -112,16 +114,25 @@ int vmx_cpu_init(struct vmm_cpu *c)
 	if (c->vmx.host == NULL)
 		return ENOMEM;
 	c->vmx.vmxon = os_cpu_page_alloc(&c->vmx.vmxon_pa);
-	if (c->vmx.vmxon == NULL) {
-		os_free(c->vmx.host);
-		return ENOMEM;
-	}
+	if (c->vmx.vmxon == NULL)
+		goto free_host;
+	c->vmx.msrs = os_cpu_page_alloc(&c->vmx.msrs_pa);
+	if (c->vmx.msrs == NULL)
+		goto free_vmxon;
 	memcpy(c->vmx.vmxon, &revision, sizeof(revision));
+	c->vmx.msrs->index = VMX_MSR_PEBS_ENABLE;
 	return 0;
+
+free_vmxon:
+	os_cpu_page_free(c->vmx.vmxon);
+free_host:
+	os_free(c->vmx.host);
+	return ENOMEM;
 }
 
 void vmx_cpu_fini(struct vmm_cpu *c)
 {
+	os_cpu_page_free(c->vmx.msrs);
 	os_cpu_page_free(c->vmx.vmxon);
 	os_free(c->vmx.host);
 }

@@ -84,6 +84,7 @@ static void write_host(struct vmm_vcpu *v, const struct vmm_cpu *c)
 	struct vmx_value values[VMX_HOST_VALUES];
 
 	write_values(values, vmx_host_values(c->vmx.host, values));
+	(void)cpu_vmwrite(VMX_ENTRY_MSR_LOAD, c->vmx.msrs_pa);
 	/* None of them is this. */
 	v->vmx.host_cr3 = v->vmx.host_cr4 = v->vmx.host_fs_base = ~0ull;
 	v->vmx.host_rsp = 0;
@@ -117,13 +118,34 @@ static inline void write_if_new(uint32_t field, uint64_t *have, uint64_t value)
 }
 
 /*
+ * The processor would write the host's records to where the guest's page table
+ * has their buffer (vol. 3B 19.9.5).  They end here, so that the last of them
+ * is written before the guest; and again with each entry, for an NMI before it
+ * may start them.
+ */
+static void stop_pebs(void)
+{
+	cpu_wrmsr(VMX_MSR_PEBS_ENABLE, 0);
+	(void)cpu_vmwrite(VMX_ENTRY_MSR_LOADS, 1);
+}
+
+static void restart_pebs(uint64_t enabled)
+{
+	(void)cpu_vmwrite(VMX_ENTRY_MSR_LOADS, 0);
+	cpu_wrmsr(VMX_MSR_PEBS_ENABLE, enabled);
+}
+
+/*
  * What few threads have: selectors, which exits clear and cannot be told of
- * where they are user code's; and a use for DEBUGCTL.
+ * where they are user code's; and a use for DEBUGCTL, or PEBS.
  */
 __attribute__((__noinline__)) static void save_rare(struct vmm_vcpu *v,
-    uint32_t debugctl)
+    uint32_t debugctl, uint64_t pebs)
 {
 	v->vmx.debugctl = debugctl;
+	v->vmx.pebs = pebs;
+	if (pebs != 0)
+		stop_pebs();
 	v->vmx.ds = (uint16_t)cpu_get_ds();
 	v->vmx.es = (uint16_t)cpu_get_es();
 	v->vmx.fs = (uint16_t)cpu_get_fs();
@@ -142,19 +164,25 @@ __attribute__((__noinline__)) static void load_rare(const struct vmm_vcpu *v)
 		os_load_user_gs(v->vmx.gs);
 	if (v->vmx.debugctl != 0)
 		cpu_wrmsr(VMX_MSR_DEBUGCTL, v->vmx.debugctl);
+	if (v->vmx.pebs != 0)
+		restart_pebs(v->vmx.pebs);
 }
 
 /* What depends on the thread, or is changed now and then. */
 static inline void begin(struct vmm_vcpu *v, uint64_t fs_base,
     uint32_t debugctl)
 {
+	uint64_t pebs = 0;
+
+	if (vmx_facts.has_pebs)
+		pebs = cpu_rdmsr(VMX_MSR_PEBS_ENABLE);
 	write_if_new(VMX_HOST_CR3, &v->vmx.host_cr3, cpu_get_cr3());
 	write_if_new(VMX_HOST_CR4, &v->vmx.host_cr4, cpu_get_cr4());
 	write_if_new(VMX_HOST_FS_BASE, &v->vmx.host_fs_base, fs_base);
 	v->vmx.rare = debugctl | cpu_get_ds() | cpu_get_es() | cpu_get_fs() |
-	    cpu_get_gs();
+	    cpu_get_gs() | (uint32_t)pebs | (uint32_t)(pebs >> 32);
 	if (v->vmx.rare != 0)
-		save_rare(v, debugctl);
+		save_rare(v, debugctl, pebs);
 }
 
 static void vmx_begin(struct vmm_vcpu *v, struct vmm_cpu *c)
@@ -393,9 +421,9 @@ static void access_there(void *arg)
 		v->pending |= VMM_LOAD_CPU;
 	}
 	a->error = 0;
-	if (!a->write)
-		a->value = cpu_vmread(a->field);
-	else if (!cpu_vmwrite(a->field, a->value))
+	/* Not every processor has all fields, 24.6. */
+	if (!(a->write ? cpu_vmwrite(a->field, a->value) :
+	    cpu_vmread_safe(a->field, &a->value)))
 		a->error = EPERM;
 }
 

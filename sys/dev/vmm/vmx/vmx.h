@@ -20,6 +20,7 @@
 #define VMX_MSR_SYSENTER_ESP	0x175u
 #define VMX_MSR_SYSENTER_EIP	0x176u
 #define VMX_MSR_DEBUGCTL	0x1d9u
+#define VMX_MSR_PEBS_ENABLE	0x3f1u		/* vol. 3B 19.3.1.1.1 */
 #define VMX_MSR_BASIC		0x480u		/* appendix A, here and below */
 #define VMX_MSR_PIN		0x481u
 #define VMX_MSR_PROC		0x482u
@@ -102,6 +103,13 @@
 #define VMX_ENTRY_GUEST_64	(1u << 9)
 #define VMX_ENTRY_LOAD_EFER	(1u << 15)
 
+/* An entry of the lists of MSRs that entries and exits load, table 24-15. */
+struct vmx_msr {
+	uint32_t index;
+	uint32_t reserved;
+	uint64_t value;
+};
+
 /* 24.6.11: write back, a walk of four levels. */
 #define VMX_EPTP_FORM		(6ull | 3ull << 3)
 #define VMX_EPTP_AD		(1ull << 6)
@@ -134,6 +142,8 @@ enum vmx_field {
 	VMX_HOST_GS = 0x0c0a,
 	VMX_HOST_TR = 0x0c0c,
 
+	VMX_EXIT_MSR_LOAD = 0x2008,
+	VMX_ENTRY_MSR_LOAD = 0x200a,
 	VMX_TSC_OFFSET = 0x2010,
 	VMX_EPTP = 0x201a,
 	VMX_GUEST_PHYSICAL = 0x2400,

@@ -18,6 +18,7 @@ struct vmx_words {
 	uint32_t cpuid1_eax, cpuid1_ecx;
 	uint32_t sizes_eax;		/* CPUID 8000_0008 */
 	uint64_t feature_control;	/* 0: none */
+	uint64_t cr4;			/* as the host has it */
 	/* A.1 to A.10; the true variants where there are any. */
 	uint64_t basic, pin, proc, proc2, exit, entry, misc;
 	uint64_t cr0_fixed0, cr0_fixed1, cr4_fixed0, cr4_fixed1;
@@ -135,6 +136,7 @@ struct vmx_facts {
 	struct vmx_controls controls;
 	bool has_debugctl;
 	bool usual;	/* so is CR4.FSGSBASE */
+	bool has_pebs;
 };
 extern struct vmx_facts vmx_facts;
 

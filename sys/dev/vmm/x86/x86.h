@@ -24,6 +24,7 @@
 #define VMM_X86_CR4_VMXE	(1ull << 13)
 #define VMM_X86_CR4_FSGSBASE	(1ull << 16)
 #define VMM_X86_CR4_OSXSAVE	(1ull << 18)
+#define VMM_X86_CR4_FRED	(1ull << 32)
 #define VMM_X86_EFER_SCE	(1ull << 0)
 #define VMM_X86_EFER_LME	(1ull << 8)
 #define VMM_X86_EFER_LMA	(1ull << 10)

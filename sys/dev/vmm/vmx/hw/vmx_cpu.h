@@ -44,6 +44,16 @@ static inline bool cpu_vmptrld(uint64_t pa)
 	return ok;
 }
 
+/* A field that may be none of this processor's. */
+static inline bool cpu_vmread_safe(uint32_t field, uint64_t *value)
+{
+	bool ok;
+
+	__asm__ volatile("vmread %2, %1"
+	    : VMX_SUCCEEDED(ok), "=r"(*value) : "r"((uint64_t)field));
+	return ok;
+}
+
 /* Of a field that exists. */
 static inline uint64_t cpu_vmread(uint32_t field)
 {
