@@ -465,9 +465,11 @@ static void msr_set_is_refused_where_there_is_none(void **state)
 static void context_create_refuses(void **state)
 {
 	struct device *d = *state;
-	struct vmm_context a = { .reserved = 1 };
+	struct vmm_context a = { .reserved = 1 }, b = { .context = 1 };
 
 	assert_int_equal(vmm_machine_ioctl(d->m, VMM_CONTEXT_CREATE, &a),
+	    EINVAL);
+	assert_int_equal(vmm_machine_ioctl(d->m, VMM_CONTEXT_CREATE, &b),
 	    EINVAL);
 	assert_int_equal(vmm_live.contexts, 1);
 }
@@ -679,6 +681,8 @@ static void the_page_refuses(void **state)
 		BAD(commit, good.commit | 1u << bit, VMM_FIELD_COMMIT);
 	for (bit = 1; bit < 32; bit++)
 		BAD(wanted, 1u << bit, VMM_FIELD_WANTED);
+	for (bit = 0; bit < 32; bit++)
+		BAD(reserved, 1u << bit, VMM_FIELD_RESERVED);
 #undef BAD
 	*d->page = good;
 	fake_cause(VMM_CAUSE_SHUTDOWN);

@@ -346,7 +346,8 @@ enum vmm_exit_kind {
 #define VMM_FIELD_DR		7u	/* canonical, below 2^47 */
 #define VMM_FIELD_DR7		8u	/* GD and reserved bits */
 #define VMM_FIELD_COMMIT	9u	/* unknown bits, KEEP without SPACE */
-#define VMM_FIELD_WANTED	10u
+#define VMM_FIELD_WANTED	10u	/* unknown bits */
+#define VMM_FIELD_RESERVED	11u	/* must be 0 */
 
 #define VMM_VALID_ERROR_CODE	1u
 #define VMM_VALID_ADDRESS	2u
@@ -379,7 +380,7 @@ struct vmm_vcpu_page {
 	uint32_t commit;	/* in: VMM_SET_*; cleared when taken */
 	uint32_t wanted;	/* in: VMM_WANT_*; stays */
 	uint32_t context;
-	uint32_t reserved;
+	uint32_t reserved;	/* in: 0 */
 	uint64_t cr3;
 	uint64_t deadline;	/* CLOCK_MONOTONIC in ns, 0: none; stays */
 	uint64_t dr[4];

@@ -185,6 +185,8 @@ static bool take_page(struct vmm_vcpu *v)
 	v->wanted = OS_READ(v->page->wanted);
 	if (field == 0 && (v->wanted & ~WANT_ALL) != 0)
 		field = VMM_FIELD_WANTED;
+	if (field == 0 && OS_READ(v->page->reserved) != 0)
+		field = VMM_FIELD_RESERVED;
 	if (field == 0)
 		field = commit != 0 ? take_groups(v, commit) :
 		    take_context(v, v->context);
