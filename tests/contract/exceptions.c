@@ -27,20 +27,31 @@ struct raise {
 	X(ud_ud2) X(ud_ud1) X(ud_push_es) X(ud_pusha) X(ud_daa)		\
 	X(ud_into) X(ud_aam) X(ud_far_jump) X(ud_load_cs)		\
 	X(ud_lock_nop) X(ud_lock_load) X(ud_rsm) X(ud_vex_rex)		\
-	X(ud_opcode)
+	X(ud_opcode) X(ud_getsec)
 #define EACH_PRIVILEGED(X)						\
 	X(gp_hlt) X(gp_cli) X(gp_sti) X(gp_in) X(gp_in_dx) X(gp_out)	\
 	X(gp_outs) X(gp_rdmsr) X(gp_wrmsr) X(gp_clts) X(gp_invlpg)	\
 	X(gp_lgdt) X(gp_lidt) X(gp_lldt) X(gp_ltr) X(gp_lmsw)		\
 	X(gp_read_cr0) X(gp_write_cr3) X(gp_read_cr8) X(gp_write_dr7)	\
-	X(gp_wbinvd) X(gp_invd) X(gp_swapgs) X(gp_sysret) X(gp_xsetbv)
+	X(gp_wbinvd) X(gp_invd) X(gp_swapgs) X(gp_sysret) X(gp_xsetbv)	\
+	X(gp_rdpmc)
+#define EACH_VIRTUAL(X)							\
+	X(vm_run) X(vm_load) X(vm_save) X(vm_stgi) X(vm_clgi)		\
+	X(vm_skinit) X(vm_invlpga) X(vm_launch) X(vm_resume)		\
+	X(vm_xoff) X(vm_ptrld) X(vm_clear) X(vm_xon) X(vm_read)		\
+	X(vm_write) X(vm_invept) X(vm_invvpid) X(vm_func)
 
 #define DECLARE(n)	GUEST_ONE(n);
 #define UD(n)		RAISE(n, .vector = 6, .rbx = DATA),
 #define PRIVILEGED(n)	RAISE(n, .vector = 13, .rbx = DATA, .rsi = DATA),
+#define VIRTUAL(n)	RAISE(n, .rbx = DATA),
 
 EACH_UD(DECLARE)
 EACH_PRIVILEGED(DECLARE)
+GUEST_ONE(ud_monitor);
+GUEST_ONE(ud_mwait);
+EACH_VIRTUAL(DECLARE)
+GUEST_ONE(smsw);
 GUEST_ONE(de_zero);
 GUEST_ONE(de_overflow);
 GUEST_ONE(de_negative);
@@ -162,6 +173,55 @@ static void privileged_instructions(void **state)
 	const struct raise t[] = { EACH_PRIVILEGED(PRIVILEGED) };
 
 	RAISE_ALL(*state, t);
+}
+
+static void monitor_and_mwait(void **state)
+{
+	const struct raise t[] = { UD(ud_monitor) UD(ud_mwait) };
+	struct rig *r = *state;
+
+	rig_need_exact(r, "MONITOR in ring 3");
+	RAISE_ALL(r, t);
+}
+
+/* Instructions of hypervisors are #UD, or #GP where the host's processor has
+ * one: SVM's are while EFER.SVME is set, VMX's in VMX operation. */
+static void virtualisation(void **state)
+{
+	const struct raise t[] = { EACH_VIRTUAL(VIRTUAL) };
+	struct rig *r = *state;
+	struct vmmctl_regs want;
+
+	rig_untraced(r);
+	for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
+		rig_load(r, t[i].blob);
+		set_registers(r->regs, &t[i]);
+		want = *r->regs;
+		rig_snapshot(r);
+		rig_run(r);
+		if (r->x.kind != VMMCTL_EXIT_EXCEPTION ||
+		    (r->x.vector != 6 && r->x.vector != 13))
+			rig_say("in %s", t[i].name);
+		expect_exception(r, r->x.vector == 13 ? 13 : 6, 0);
+		expect_regs(r, &want);
+		expect_same_memory(r);
+		r->regs->rip = CODE + t[i].after;
+		rig_run(r);
+		expect_syscall(r);
+	}
+}
+
+/* Without UMIP, or where a kernel makes up for it, ring 3 may read CR0. */
+static void smsw(void **state)
+{
+	struct rig *r = *state;
+
+	rig_need_exact(r, "SMSW in ring 3");
+	rig_untraced(r);
+	rig_load(r, BLOB(smsw));
+	rig_run(r);
+	expect_syscall(r);
+	assert_int_equal(r->regs->rax & 0x80000001, 0x80000001); /* PG, PE */
 }
 
 static void general_protection(void **state)
@@ -415,6 +475,9 @@ int main(int argc, char **argv)
 		TEST(divide_error),
 		TEST(invalid_opcode),
 		TEST(privileged_instructions),
+		TEST(monitor_and_mwait),
+		TEST(virtualisation),
+		TEST(smsw),
 		TEST(general_protection),
 		TEST(selectors),
 		TEST(extended_state),

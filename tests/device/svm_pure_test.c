@@ -146,7 +146,7 @@ static void all_that_leads_past_the_owner_is_intercepted(void **state)
 	size_t i;
 
 	(void)state;
-	assert_int_equal(b->intercept_cr, 0xffffffff);
+	assert_int_equal(b->intercept_cr, 0xfffffffe);
 	assert_int_equal(b->intercept_dr, 0xffffffff);
 	assert_int_equal(b->intercept_exceptions, 0xffffffff);
 	for (i = 0; i < sizeof(must) / sizeof(must[0]); i++) {

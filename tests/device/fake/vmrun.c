@@ -115,7 +115,7 @@ static void check_safe(const struct svm_vmcb *b)
 			fake_bug("%#x is not intercepted", must[i]);
 	}
 	if (b->intercept_exceptions != 0xffffffff ||
-	    b->intercept_cr != 0xffffffff || b->intercept_dr != 0xffffffff)
+	    b->intercept_cr != 0xfffffffe || b->intercept_dr != 0xffffffff)
 		fake_bug("an exception or a register is not intercepted");
 	if (b->cpl != 3 || (b->efer & VMM_X86_EFER_SCE) != 0)
 		fake_bug("the guest is no guest user");

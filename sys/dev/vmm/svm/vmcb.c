@@ -59,7 +59,9 @@ static void set_control(struct svm_vmcb *b, const struct svm_guest *g)
 {
 	unsigned i;
 
-	b->intercept_cr = 0xffffffff;
+	/* But of CR0's reads, of which ring 3 has SMSW: it is #GP for MOV
+	 * before an intercept is looked at, table 15-7. */
+	b->intercept_cr = 0xfffffffe;
 	b->intercept_dr = 0xffffffff;
 	b->intercept_exceptions = 0xffffffff;
 	for (i = 0; i < sizeof(intercepts); i++)
