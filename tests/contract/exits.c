@@ -369,6 +369,43 @@ static void red_zone_and_stack_are_untouched(void **state)
 	expect_same_memory(r);
 }
 
+static uint64_t counter(struct rig *r, const char *name)
+{
+	uint64_t value = 0;
+
+	expect_rc(r, vmmctl_machine_counter(r->m, name, &value), 0);
+	return value;
+}
+
+/* Each exit once, and nothing else: a backend may fill something in first. */
+static void exits_are_counted(void **state)
+{
+	struct rig *r = *state;
+	unsigned i;
+
+	for (i = 0; i < 100; i++) {
+		rig_load(r, BLOB(syscalls));
+		rig_run(r);
+		expect_syscall(r);
+	}
+	for (i = 0; i < 10; i++) {
+		rig_load(r, BLOB(int3));
+		rig_run(r);
+		expect_exit(r, .kind = VMMCTL_EXIT_BREAKPOINT, .vector = 3);
+	}
+	vmmctl_vcpu_kick(r->cpu);
+	vmmctl_vcpu_kick(r->cpu);
+	rig_run(r);
+	expect_exit(r, .kind = VMMCTL_EXIT_KICKED);
+	assert_int_equal(counter(r, "exit.syscall"), 100);
+	assert_int_equal(counter(r, "exit.breakpoint"), 10);
+	assert_int_equal(counter(r, "exit.kicked"), 1);
+	assert_int_equal(counter(r, "kicks"), 1);
+	assert_int_equal(counter(r, "exits"), counter(r, "entries"));
+	assert_int_equal(counter(r, "exits"), counter(r, "exits.handled") +
+	    110);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -389,6 +426,7 @@ int main(int argc, char **argv)
 		TEST(no_memory_and_no_permission_is_a_fault),
 		TEST(kicked_registers),
 		TEST(red_zone_and_stack_are_untouched),
+		TEST(exits_are_counted),
 	};
 	int rc;
 

@@ -45,7 +45,8 @@ int kv_enter(struct kv_cpu *cpu, struct kv_entry *e, struct event *ev)
 	if (rc != 0)
 		return rc;
 	kv_load(cpu, e);
-	for (;;) {
+	/* 0: nobody hears of that exit. */
+	do {
 		rc = ioctl(cpu->fd, KVM_RUN, 0);
 		if (rc == 0)
 			rc = decode(cpu, e, ev);
@@ -53,10 +54,7 @@ int kv_enter(struct kv_cpu *cpu, struct kv_entry *e, struct event *ev)
 			rc = interrupted(cpu, e);
 		else
 			rc = -errno;
-		if (rc != 0)
-			break;
-		e->handled++;
-	}
+	} while (rc == 0);
 	if (rc < 0)
 		cpu->stale = true;
 	return rc < 0 ? rc : 0;

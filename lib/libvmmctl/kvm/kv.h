@@ -200,7 +200,6 @@ struct kv_entry {
 	kv_fetch *fetch;
 	void *cookie;
 	/* Out. */
-	uint64_t handled;	/* exits that nobody hears of */
 	bool signalled;		/* KVM_RUN was left for a signal */
 	bool kicked;		/* an NMI came */
 };
