@@ -669,6 +669,8 @@ static void the_page_refuses(void **state)
 	BAD(context, d->context + 1, VMM_FIELD_CONTEXT);
 	BAD(context, VMM_MAX_CONTEXTS, VMM_FIELD_CONTEXT);
 	BAD(context, ~0u, VMM_FIELD_CONTEXT);
+	for (bit = 32; bit < 64; bit++)
+		BAD(context, d->context | 1ull << bit, VMM_FIELD_CONTEXT);
 	for (i = 0; i < 4; i++) {
 		BAD(dr[i], 1ull << 47, VMM_FIELD_DR);
 		BAD(dr[i], 0xffffffff81000000, VMM_FIELD_DR);
@@ -681,8 +683,6 @@ static void the_page_refuses(void **state)
 		BAD(commit, good.commit | 1u << bit, VMM_FIELD_COMMIT);
 	for (bit = 1; bit < 32; bit++)
 		BAD(wanted, 1u << bit, VMM_FIELD_WANTED);
-	for (bit = 0; bit < 32; bit++)
-		BAD(reserved, 1u << bit, VMM_FIELD_RESERVED);
 #undef BAD
 	*d->page = good;
 	fake_cause(VMM_CAUSE_SHUTDOWN);

@@ -771,11 +771,10 @@ static void scribble(struct vmm_vcpu *v)
 	p->cr3 = ~0ull;
 	p->dr7 = ~0ull;
 	memset(p->dr, 0xff, sizeof(p->dr));
-	p->context = ~0u;
+	p->context = ~0ull;
 	p->commit = ~0u;
 	p->wanted = ~0u;
 	p->deadline = 1;
-	p->reserved = ~0u;
 	memset(&p->exit, 0xff, sizeof(p->exit));
 }
 

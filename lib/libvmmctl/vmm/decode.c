@@ -18,7 +18,6 @@ static const struct {
 	[VMM_FIELD_DR7] = { "DR7", "GD and reserved bits must be 0" },
 	[VMM_FIELD_COMMIT] = { "commit", "must have known bits only" },
 	[VMM_FIELD_WANTED] = { "wanted", "must have known bits only" },
-	[VMM_FIELD_RESERVED] = { "reserved", "must be 0" },
 };
 
 static void fail(struct event *ev, const char *field, uint64_t value,

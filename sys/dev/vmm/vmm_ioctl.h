@@ -347,7 +347,6 @@ enum vmm_exit_kind {
 #define VMM_FIELD_DR7		8u	/* GD and reserved bits */
 #define VMM_FIELD_COMMIT	9u	/* unknown bits, KEEP without SPACE */
 #define VMM_FIELD_WANTED	10u	/* unknown bits */
-#define VMM_FIELD_RESERVED	11u	/* must be 0 */
 
 #define VMM_VALID_ERROR_CODE	1u
 #define VMM_VALID_ADDRESS	2u
@@ -379,8 +378,7 @@ struct vmm_vcpu_page {
 	struct vmm_regs regs;
 	uint32_t commit;	/* in: VMM_SET_*; cleared when taken */
 	uint32_t wanted;	/* in: VMM_WANT_*; stays */
-	uint32_t context;
-	uint32_t reserved;	/* in: 0 */
+	uint64_t context;
 	uint64_t cr3;
 	uint64_t deadline;	/* CLOCK_MONOTONIC in ns, 0: none; stays */
 	uint64_t dr[4];
@@ -388,6 +386,7 @@ struct vmm_vcpu_page {
 	struct vmm_exit exit;	/* out */
 };
 VMM_AT(vmm_vcpu_page, commit, 160);
+VMM_AT(vmm_vcpu_page, context, 168);
 VMM_AT(vmm_vcpu_page, cr3, 176);
 VMM_AT(vmm_vcpu_page, dr, 192);
 VMM_AT(vmm_vcpu_page, exit, 232);

@@ -31,6 +31,16 @@ static int visit(const struct vmm_machine *m, uint32_t number,
 	return 0;
 }
 
+/* It was busy just now: a visit is waited for. */
+bool vmm_acquire_busy(uint32_t *busy, enum vmm_busy what)
+{
+	uint32_t was;
+
+	while ((was = os_cmpxchg32(busy, VMM_REST, what)) == VMM_VISITED)
+		os_relax(false);
+	return was == VMM_REST;
+}
+
 /* ---- making and ending ---- */
 
 /* [c] A free place, which is the caller's; NULL: there is none.  Who does not

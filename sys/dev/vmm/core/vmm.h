@@ -407,7 +407,7 @@ int vmm_xsave_set(struct vmm_machine *m, const struct vmm_xsave *a);
 int vmm_policy_set(struct vmm_machine *m, const struct vmm_policy *a);
 /* The place of that number; NULL: it was never used. */
 static inline struct vmm_context_state *vmm_context_find(
-    const struct vmm_machine *m, uint32_t number)
+    const struct vmm_machine *m, uint64_t number)
 {
 	struct vmm_context_state *chunk;
 
@@ -423,15 +423,11 @@ void vmm_contexts_fini(struct vmm_machine *m);
 
 /* Own a vCPU or a context: false when it runs.  To visit it a spin lock has to
  * be held, so that it is not for long. */
+bool vmm_acquire_busy(uint32_t *busy, enum vmm_busy what);
 static inline bool vmm_acquire(uint32_t *busy, enum vmm_busy what)
 {
-	for (;;) {
-		uint32_t was = os_cmpxchg32(busy, VMM_REST, what);
-
-		if (was != VMM_VISITED)
-			return was == VMM_REST;
-		os_relax(false);
-	}
+	return os_cmpxchg32(busy, VMM_REST, what) == VMM_REST ||
+	    vmm_acquire_busy(busy, what);
 }
 
 static inline void vmm_release(uint32_t *busy)
