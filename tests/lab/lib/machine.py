@@ -54,6 +54,8 @@ class Qemu(Machine):
         if o.icount:
             command += ['-icount', 'shift=0,sleep=off',
                         '-rtc', 'base=2020-01-01,clock=vm']
+        if o.gdb:
+            command += ['-S', '-gdb', f'tcp:127.0.0.1:{o.gdb}']
         return command
 
 
@@ -129,8 +131,11 @@ class Bochs(Machine):
                 mem=o.mem, model=o.model, smp=o.smp, here=cache.HERE,
                 lenient=int(o.model in LENIENT), work=self.work, epoch=EPOCH))
         # Its debugger is built in, and waits to be told to go on.
-        with open(os.path.join(self.work, 'debugger'), 'w',
-                  encoding='ascii') as f:
-            f.write('c\n')
+        debugger = os.path.join(self.work, 'debugger')
+        if o.debugger:
+            shutil.copy(o.debugger, debugger)
+        else:
+            with open(debugger, 'w', encoding='ascii') as f:
+                f.write('c\n')
         return ['bochs-bin', '-q', '-f', os.path.join(self.work, 'bochsrc'),
-                '-rc', os.path.join(self.work, 'debugger')]
+                '-rc', debugger]
