@@ -163,7 +163,7 @@ static void choose_cpus(void)
 		err(1, "sched_getaffinity");
 	if (opt.cpu >= 0 && (opt.cpu >= CPU_SETSIZE ||
 	    !CPU_ISSET((size_t)opt.cpu, &set)))
-		errx(1, "CPU %d is not one of ours: see taskset -p $$",
+		errx(2, "CPU %d is not one of ours: see taskset -p $$",
 		    opt.cpu);
 	for (int i = CPU_SETSIZE - 1; i >= 0 && opt.cpu < 0; i--)
 		if (CPU_ISSET((size_t)i, &set))

@@ -26,7 +26,7 @@ function figure(ns) {
 }
 
 # What one name and backend took to what another did, if both are there.
-function ratio(an, ab, bn, bb, goal,    a, b, r, verdict) {
+function ratio(an, ab, bn, bb, goal,    a, b, r, same, verdict) {
 	a = an SUBSEP ab
 	b = bn SUBSEP bb
 	if (!(a in median) || !(b in median) || median[b] == 0 || least[b] == 0)
@@ -37,10 +37,12 @@ function ratio(an, ab, bn, bb, goal,    a, b, r, verdict) {
 		verdict = sprintf("  to reach %4s  %s", goal,
 		    r <= goal + 0 ? "yes" : "no")
 	if (!ratios++)
-		printf "\n%-42s %6s %6s\n", "ratio", "median", "min"
+		printf "\n%-46s %6s %6s\n", "ratio", "median", "min"
 	# The same thing elsewhere needs no second name.
-	printf "%-42s %6.2f %6.2f%s\n", ab " " an " / " (goal == "" ? bb : \
-	    bn == an ? bb : bn), r, least[a] / least[b], verdict
+	same = an
+	sub(/_exit$/, "", same)
+	printf "%-46s %6.2f %6.2f%s\n", ab " " an " / " (bn == an || \
+	    bn == "ptrace_" same ? bb : bn), r, least[a] / least[b], verdict
 }
 
 /^\{/ {
@@ -75,6 +77,10 @@ END {
 			    "ptrace", "0.50")
 		ratio("syscall_exit", b, "ptrace_syscall", "ptrace",
 		    p ? "0.70" : "")
+		if (p)
+			ratio("syscall_exit_full", b, "ptrace_xstate_syscall",
+			    "ptrace")
+		ratio("syscall_exit_full", b, "ptrace_syscall", "ptrace")
 		ratio("fault_exit", b, "ptrace_fault", "ptrace",
 		    p ? "0.50" : "")
 		for (k = 1; k in works; k++) {
