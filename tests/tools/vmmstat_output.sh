@@ -79,6 +79,15 @@ if command -v jq >/dev/null; then
 	run -m "$scratch/utf" --json
 	ok "names are UTF-8 in JSON, or what comes close" jq -e \
 		'.name == "\u00fc\ufffd\ud83d\ude00\""' "$scratch/out"
+	"$mkpage" -o "$scratch/utf" 'desc.1.name=\xc3\xbc' \
+		'desc.2.name=\xf0\x9f\x98\x80' 'desc.3.name=\x7f'
+	run -m "$scratch/utf" --json
+	ok "so are those of counters" jq -e '.counters |
+		has("\u00fc") and has("\ud83d\ude00") and has("\u007f")' \
+		"$scratch/out"
+	"$mkpage" -o "$scratch/utf" 'desc.1.name=a\xff' 'desc.2.name=a\xfe'
+	run -m "$scratch/utf" --json
+	ok "2: names that JSON could not tell apart" is $code 2
 else
 	skip "JSON is valid" "no jq"
 fi

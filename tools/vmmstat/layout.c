@@ -4,6 +4,7 @@
  * refusal names the field and the rule.
  */
 #include "layout.h"
+#include "utf8.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -140,6 +141,10 @@ static int check_desc(const struct vmmctl_counters_desc *d, size_t i,
 		    i);
 	if (d->name[0] == '\0')
 		return refuse(why, why_size, "counter %zu has no name", i);
+	/* What stands for its bytes in JSON would hide other names. */
+	if (!utf8_is_valid(d->name))
+		return refuse(why, why_size, "counter %zu: its name is not "
+		    "UTF-8", i);
 	if (d->type != VMMCTL_COUNTERS_SCALAR &&
 	    d->type != VMMCTL_COUNTERS_LOG2)
 		return 0;

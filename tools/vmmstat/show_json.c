@@ -5,44 +5,18 @@
  */
 #include "format.h"
 #include "output.h"
+#include "utf8.h"
 
 #include <inttypes.h>
 
 #define JSON_VERSION	1
 
-/*
- * Decode one character of UTF-8 and step over it; a byte that belongs to none
- * becomes U+FFFD.
- */
-static uint32_t character(const unsigned char **at)
-{
-	static const uint32_t least[] = { 0, 0x80, 0x800, 0x10000 };
-	const unsigned char *s = *at;
-	int more = *s < 0x80 ? 0 : *s >= 0xf0 ? 3 : *s >= 0xe0 ? 2 : 1;
-	uint32_t c = more == 0 ? *s : *s & (0x3fu >> more);
-
-	*at = s + 1;
-	if ((*s >= 0x80 && *s < 0xc0) || *s >= 0xf8)
-		return 0xfffd;
-	for (int i = 1; i <= more; i++) {
-		if ((s[i] & 0xc0) != 0x80)
-			return 0xfffd;
-		c = c << 6 | (s[i] & 0x3f);
-	}
-	if (c < least[more] || c > 0x10ffff || (c >= 0xd800 && c < 0xe000))
-		return 0xfffd;
-	*at = s + 1 + more;
-	return c;
-}
-
 /* Valid JSON in ASCII, whatever the string holds. */
 static void string(FILE *f, const char *text)
 {
-	const unsigned char *at = (const unsigned char *)text;
-
 	fputc('"', f);
-	while (*at != '\0') {
-		uint32_t c = character(&at);
+	while (*text != '\0') {
+		uint32_t c = utf8_next(&text, NULL);
 
 		if (c == '"' || c == '\\')
 			fprintf(f, "\\%c", (int)c);
