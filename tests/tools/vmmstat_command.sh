@@ -33,6 +33,20 @@ ok "the last values are read after the end" \
 run -m right -- sh -c "$mk header.name=right & $mk header.name=wrong; wait"
 ok "-m chooses" is "$(grep -c '^right\|^wrong' "$scratch/err")" 1
 
+run -m right -m nonesuch -- sh -c "$mk header.name=right"
+ok "2: only one of those that -m names was made" is $code 2
+ok "the other is named" err 'no machine that is called nonesuch$'
+ok "the one is shown" err '^right '
+run -m nonesuch -- sh -c "$mk; exit 7"
+ok "a failure goes first" is $code 7
+run -f 'nonesuch$' -- sh -c "$mk"
+ok "2: no counter that -f matches" is $code 2
+ok "which is said" err 'nonesuch\$: matches no counter'
+run -f 'nonesuch$' -- sh -c "$mk; exit 7"
+ok "a failure goes first again" is $code 7
+run -m "a/b" -- sh -c "$mk header.name=a/b"
+ok "-m takes a slash" is $code 0
+
 run -- true
 ok "2: no machine was made" is $code 2
 ok "which is said" err 'made no machine'

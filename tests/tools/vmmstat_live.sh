@@ -31,12 +31,40 @@ run -m "$(page_of "$busy")" --json
 ok "and a file of /proc" out '"saved":false'
 run -m twin$u
 ok "machines of one name have their ids" out "^$two\\.1 "
+child=$(cat "/proc/$two/task/$two/children")
+# shellcheck disable=SC2086 # a number
+run -p "$two" -p $child
+ok "-p takes an heir beside the owner" is $code 0
 run -m twin$u -m busy$u
 ok "-m adds up" is "$(wc -l <"$scratch/out")" 4
 run -p "$two" -p "$busy" -m busy$u
 ok "-p and -m both hold" is "$(wc -l <"$scratch/out")" 2
 run -k exit -p "$two" -p "$busy"
 ok "-k sorts machines" is "$(sed -n 2p "$scratch/out" | cut -c1-4)" busy
+
+# Whatever a name looks like, it can be chosen.
+mkdir "$scratch/sub"
+for name in "a/b$u" "/$u" "./c$u" "sub/d$u" "-$u" "--$u" "vmm.x$u" "1.x$u" \
+    "a,\"b$u" "a b$u" "a\\b$u" "%s$u" "*$u"; do
+	hold odd "header.name=$name"
+	(cd "$scratch" && "$vmmstat" --json -l --machine="$name") \
+		>"$scratch/out" 2>"$scratch/err"
+	ok "-m takes the name $name" out "\"machine\":\"$odd.1\""
+	ok "alone" is "$(wc -l <"$scratch/out")" 1
+	kill "$odd"
+done
+hold odd header.name=sub/file
+"$mkpage" -o "$scratch/sub/file" header.name=saved$u
+(cd "$scratch" && "$vmmstat" -l -m sub/file) >"$scratch/out" 2>"$scratch/err"
+ok "but a file goes first" out "saved$u (saved)"
+ok "alone" is "$(wc -l <"$scratch/out")" 2
+hold odd 'header.name=\xff\x1b'"$u"
+name=$(printf '\377\033%s' "$u")
+run --json -l -m "$name"
+ok "-m takes a name as it is" out "\"machine\":\"$odd.1\""
+run -l -m "$odd.1"
+run --json -l -m "$(sed -n '2s/.* //p' "$scratch/out")"
+ok "and as it is shown" out "\"machine\":\"$odd.1\""
 
 run -m busy$u --csv -f '^kicks$' 0.5 3
 ok "three samples" is "$(grep -c kicks "$scratch/out")" 3

@@ -7,10 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static int is_path(const char *machine)
-{
-	return strchr(machine, '/') != NULL;
-}
+#include <sys/stat.h>
 
 static int is_device(const char *machine)
 {
@@ -20,7 +17,7 @@ static int is_device(const char *machine)
 int choose_wants_device(const struct options *o)
 {
 	for (size_t i = 0; i < o->machine_count; i++)
-		if (is_device(o->machines[i]))
+		if (is_device(o->machines[i].name))
 			return 1;
 	return o->device || o->view == VIEW_LIST;
 }
@@ -28,9 +25,9 @@ int choose_wants_device(const struct options *o)
 int choose_only_paths(const struct options *o)
 {
 	for (size_t i = 0; i < o->machine_count; i++)
-		if (!is_path(o->machines[i]))
+		if (!o->machines[i].is_file)
 			return 0;
-	return o->machine_count > 0;
+	return o->machine_count > 0 && o->pid_count == 0;
 }
 
 int choose_add_paths(struct machines *set, const struct options *o)
@@ -40,9 +37,9 @@ int choose_add_paths(struct machines *set, const struct options *o)
 	for (size_t i = 0; i < o->machine_count; i++) {
 		int r;
 
-		if (!is_path(o->machines[i]))
+		if (!o->machines[i].is_file)
 			continue;
-		r = machines_add_path(set, o->machines[i]);
+		r = machines_add_path(set, o->machines[i].name);
 		if (r == -ENOMEM)
 			code = EXIT_SYSTEM;
 		else if (r == -EACCES || r == -EPERM)
@@ -53,24 +50,31 @@ int choose_add_paths(struct machines *set, const struct options *o)
 	return code;
 }
 
+/* Is it one of the library's, or with -d of the device's? */
+static int is_of_kind(const struct machine *m, const struct options *o)
+{
+	return o->view == VIEW_LIST ||
+	    (o->device != 0) == (m->device_id != 0);
+}
+
+static int is_called(const struct machine *m, const char *name,
+    const struct options *o)
+{
+	if (m->id != NULL && strcmp(name, m->id) == 0)
+		return 1;
+	return is_of_kind(m, o) && (strcmp(name, m->page.raw_name) == 0 ||
+	    strcmp(name, m->page.name) == 0);
+}
+
 static int is_meant(const struct machine *m, const struct options *o)
 {
-	const int kind = o->view == VIEW_LIST ||
-	    (o->device != 0) == (m->device_id != 0);
-
 	if (m->from_path)
 		return 1;
 	if (o->machine_count == 0)
-		return kind;
-	for (size_t i = 0; i < o->machine_count; i++) {
-		const char *name = o->machines[i];
-
-		if (m->id != NULL && strcmp(name, m->id) == 0)
+		return is_of_kind(m, o);
+	for (size_t i = 0; i < o->machine_count; i++)
+		if (is_called(m, o->machines[i].name, o))
 			return 1;
-		if (kind && (strcmp(name, m->page.raw_name) == 0 ||
-		    strcmp(name, m->page.name) == 0))
-			return 1;
-	}
 	return 0;
 }
 
@@ -87,6 +91,81 @@ size_t choose_mark(struct machines *set, const struct options *o)
 	return n;
 }
 
+/* A page that is sought among those of the machines. */
+struct search {
+	const struct machines *set;
+	const struct options *options;
+	int found;
+};
+
+/* One that -p may mean, whatever -m says. */
+static int counts(const struct machine *m, const struct options *o)
+{
+	return m->chosen || is_of_kind(m, o);
+}
+
+static void look_for(void *cookie, pid_t pid, const char *path)
+{
+	struct search *search = cookie;
+	struct stat st;
+
+	(void)pid;
+	if (stat(path, &st) < 0)
+		return;
+	for (size_t i = 0; i < search->set->count; i++) {
+		const struct machine *m = search->set->list[i];
+
+		if (m->device_id == 0 && counts(m, search->options) &&
+		    m->page.dev == st.st_dev && m->page.ino == st.st_ino)
+			search->found = 1;
+	}
+}
+
+/* Has the process a machine?  < 0: it cannot be looked into. */
+static int has_machine(const struct machines *set, const struct options *o,
+    pid_t pid)
+{
+	struct search search = { set, o, 0 };
+	int r;
+
+	for (size_t i = 0; i < set->count; i++)
+		if (set->list[i]->pid == pid && counts(set->list[i], o))
+			return 1;
+	/* It may have inherited another's. */
+	r = scan_process(pid, look_for, &search);
+	return r < 0 ? r : search.found;
+}
+
+static int check_pid(const struct machines *set, const struct options *o,
+    pid_t pid)
+{
+	int r = has_machine(set, o, pid);
+
+	if (r > 0)
+		return 0;
+	if (r == -EACCES) {
+		warnx("process %d belongs to another user: run as that user "
+		    "or as root", (int)pid);
+		return EXIT_DENIED;
+	}
+	if (r < 0)
+		warnx("no process %d", (int)pid);
+	else
+		warnx("process %d has no machine: vmmstat -l lists those "
+		    "there are", (int)pid);
+	return EXIT_NOTHING;
+}
+
+static int say_device(const struct machines *set)
+{
+	warnx("/dev/vmm: %s%s", strerror(-set->device_error),
+	    set->device_error == -EACCES ?
+	    ": join the group vmm, or run as root" :
+	    set->device_error == -ENOENT ?
+	    ": load its module (modprobe vmm)" : "");
+	return set->device_error == -EACCES ? EXIT_DENIED : EXIT_NOTHING;
+}
+
 static void ignore(void *cookie, pid_t pid, const char *path)
 {
 	(void)cookie;
@@ -94,75 +173,96 @@ static void ignore(void *cookie, pid_t pid, const char *path)
 	(void)path;
 }
 
-/* Does -m name a machine of a process that may not be looked into? */
-static const char *denied_id(const struct options *o)
+/* Is it the id of a machine of a process that may not be looked into? */
+static int is_denied(const char *name)
 {
-	for (size_t i = 0; i < o->machine_count; i++) {
-		unsigned pid, n;
-		char end;
+	unsigned pid, n;
+	char end;
 
-		if (sscanf(o->machines[i], "%9u.%9u%c", &pid, &n, &end) == 2 &&
-		    scan_process((pid_t)pid, ignore, NULL) == -EACCES)
-			return o->machines[i];
-	}
-	return NULL;
+	return sscanf(name, "%9u.%9u%c", &pid, &n, &end) == 2 &&
+	    scan_process((pid_t)pid, ignore, NULL) == -EACCES;
 }
 
-static void say_what_is_missing(const struct options *o)
+static int check_name(const struct machines *set, const struct options *o,
+    const char *name)
 {
-	if (o->machine_count == 1)
-		warnx("no machine is called %s: vmmstat -l lists those there "
-		    "are", o->machines[0]);
-	else if (o->machine_count > 1)
-		warnx("no machine is called so: vmmstat -l lists those there "
-		    "are");
-	else if (o->pid_count == 1)
-		warnx("process %d has no machine: vmmstat -l lists those there "
-		    "are", (int)o->pids[0]);
-	else if (o->pid_count > 1)
-		warnx("these processes have no machine: vmmstat -l lists "
-		    "those there are");
-	else
-		warnx("no machine was found: nothing that uses vmmctl runs "
-		    "now");
-}
-
-int choose_complain(const struct machines *set, const struct options *o,
-    int scan_error)
-{
-	const char *id = denied_id(o);
-
-	if (scan_error == -EACCES || id != NULL) {
-		warnx("%s%s belongs to another user: run as that user or as "
-		    "root", id != NULL ? "machine " : "the process",
-		    id != NULL ? id : "");
+	for (size_t i = 0; i < set->count; i++)
+		if (is_called(set->list[i], name, o))
+			return 0;
+	if (is_denied(name)) {
+		warnx("machine %s belongs to another user: run as that user "
+		    "or as root", name);
 		return EXIT_DENIED;
 	}
-	if (scan_error == -ESRCH) {
-		warnx("no process %d", (int)o->pids[o->pid_count - 1]);
-		return EXIT_NOTHING;
-	}
+	if (is_device(name) && set->device_error < 0)
+		return say_device(set);
+	if (o->command != NULL)
+		warnx("%s made no machine that is called %s", o->command[0],
+		    name);
+	else if (strchr(name, '/') != NULL)
+		warnx("%s: %s, and no machine is called so", name,
+		    strerror(ENOENT));
+	else
+		warnx("no machine is called %s: vmmstat -l lists those there "
+		    "are", name);
+	return EXIT_NOTHING;
+}
+
+/* The code that weighs more. */
+static int worse(int a, int b)
+{
+	return a > b ? a : b;
+}
+
+int choose_check_names(const struct machines *set, const struct options *o)
+{
+	int code = 0;
+
+	/* Files are there; those of a command's machines are no files. */
+	for (size_t i = 0; i < o->machine_count; i++)
+		if (o->command != NULL || !o->machines[i].is_file)
+			code = worse(code, check_name(set, o,
+			    o->machines[i].name));
+	return code;
+}
+
+/* What hides all machines at once; 0: nothing does. */
+static int check_sight(const struct machines *set, const struct options *o)
+{
 	if (set->denied_pages > 0 && set->count == 0) {
 		warnx("permission denied for %d machine%s: run as the owner or "
 		    "as root", set->denied_pages,
 		    set->denied_pages > 1 ? "s" : "");
 		return EXIT_DENIED;
 	}
-	if (choose_wants_device(o) && o->view != VIEW_LIST &&
-	    set->device_error < 0) {
-		warnx("/dev/vmm: %s%s", strerror(-set->device_error),
-		    set->device_error == -EACCES ?
-		    ": join the group vmm, or run as root" :
-		    set->device_error == -ENOENT ?
-		    ": load its module (modprobe vmm)" : "");
-		return set->device_error == -EACCES ? EXIT_DENIED :
-		    EXIT_NOTHING;
+	if (o->device && set->device_error < 0)
+		return say_device(set);
+	return 0;
+}
+
+int choose_check(const struct machines *set, const struct options *o)
+{
+	size_t chosen = 0;
+	int code = 0;
+
+	for (size_t i = 0; i < set->count; i++)
+		chosen += set->list[i]->chosen != 0;
+	if (chosen == 0)
+		code = check_sight(set, o);
+	if (code != 0)
+		return code;
+	code = choose_check_names(set, o);
+	for (size_t i = 0; i < o->pid_count; i++)
+		code = worse(code, check_pid(set, o, o->pids[i]));
+	if (code == 0 && chosen == 0) {
+		warnx("no machine was found: nothing that uses vmmctl runs "
+		    "now");
+		code = EXIT_NOTHING;
 	}
-	say_what_is_missing(o);
-	if (set->denied > 0)
+	if (code == EXIT_NOTHING && set->denied > 0)
 		warnx("%d processes of other users could not be looked into; "
 		    "root can", set->denied);
-	if (set->unfinished > 0)
+	if (code == EXIT_NOTHING && set->unfinished > 0)
 		warnx("%d machines are not ready yet", set->unfinished);
-	return EXIT_NOTHING;
+	return code;
 }

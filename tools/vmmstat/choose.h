@@ -21,10 +21,13 @@ int choose_add_paths(struct machines *set, const struct options *o);
 size_t choose_mark(struct machines *set, const struct options *o);
 
 /*
- * Nothing was found: say so, why, and what helps.  scan_error is what
- * machines_scan() returned.  Returns the exit code.
+ * Is there a machine for each -m and each -p?  After choose_mark().
+ * If not, say for which there is none, why, and what helps.  Returns 0 or the
+ * exit code.
  */
-int choose_complain(const struct machines *set, const struct options *o,
-    int scan_error);
+int choose_check(const struct machines *set, const struct options *o);
+
+/* The same for each -m alone. */
+int choose_check_names(const struct machines *set, const struct options *o);
 
 #endif

@@ -154,8 +154,8 @@ int follow_command(const struct options *o, struct output *out)
 	struct machines set;
 	struct inherited old;
 	sigset_t wanted;
-	int status = 0;
-	size_t shown;
+	int status = 0, code;
+	size_t shown = 0;
 	pid_t command;
 
 	machines_init(&set);
@@ -166,12 +166,15 @@ int follow_command(const struct options *o, struct output *out)
 	watch(&set, command, &wanted, &status);
 	choose_mark(&set, o);
 	follow_sample(&set);
-	shown = follow_show(&set, out);
-	if (shown == 0 && status == 0) {
-		warnx("%s made no machine%s", o->command[0],
-		    o->machine_count > 0 ? " of that name" : "");
-		status = EXIT_NOTHING;
+	code = follow_check_filter(&set, o);
+	if (code == 0)
+		shown = follow_show(&set, out);
+	if (code == 0 && status == 0)
+		code = choose_check_names(&set, o);
+	if (code == 0 && status == 0 && shown == 0) {
+		warnx("%s made no machine", o->command[0]);
+		code = EXIT_NOTHING;
 	}
 	machines_fini(&set);
-	return status;
+	return status != 0 ? status : code;
 }

@@ -50,6 +50,27 @@ size_t follow_show(struct machines *set, struct output *out)
 	return n;
 }
 
+int follow_check_filter(const struct machines *set, const struct options *o)
+{
+	size_t chosen = 0;
+
+	if (!o->has_filter)
+		return 0;
+	for (size_t i = 0; i < set->count; i++) {
+		const struct machine *m = set->list[i];
+
+		if (m->chosen && output_has_any(o, &m->page))
+			return 0;
+		chosen += m->chosen != 0;
+	}
+	if (chosen == 0)
+		return 0;
+	warnx("-f %s: matches no %s: vmmstat %s-a lists them", o->filter_text,
+	    o->view == VIEW_EXITS ? "exit" : "counter",
+	    o->view == VIEW_EXITS ? "-e " : "");
+	return EXIT_NOTHING;
+}
+
 void follow_raise_limit(void)
 {
 	struct rlimit files;
@@ -60,11 +81,11 @@ void follow_raise_limit(void)
 	setrlimit(RLIMIT_NOFILE, &files);
 }
 
-static int look(struct machines *set, const struct options *o)
+static void look(struct machines *set, const struct options *o)
 {
 	if (choose_only_paths(o))
-		return 0;
-	return machines_scan(set, o->pid_count > 0 ? MACHINES_PIDS :
+		return;
+	machines_scan(set, o->pid_count > 0 ? MACHINES_PIDS :
 	    MACHINES_ALL, o->pids, o->pid_count);
 }
 
@@ -129,10 +150,14 @@ static int samples(struct machines *set, const struct options *o,
 	int has_target = o->machine_count > 0 || o->pid_count > 0;
 	uint64_t next = clock_mono_ns();
 	size_t n;
+	int code;
 
 	for (uint64_t i = 1;; i++) {
 		choose_mark(set, o);
 		n = follow_sample(set);
+		code = i == 1 ? follow_check_filter(set, o) : 0;
+		if (code != 0)
+			return code;
 		follow_show(set, out);
 		if (i == o->samples)
 			return n > 0 || i > 1 ? 0 : EXIT_NOTHING;
@@ -147,19 +172,19 @@ static int samples(struct machines *set, const struct options *o,
 int follow(const struct options *o, struct output *out)
 {
 	struct machines set;
-	int code, r;
+	int code;
 
 	follow_raise_limit();
 	machines_init(&set);
 	set.device = choose_wants_device(o);
 	code = choose_add_paths(&set, o);
 	if (code == 0) {
-		r = look(&set, o);
-		if (choose_mark(&set, o) == 0)
-			code = choose_complain(&set, o, r);
-		else
-			code = samples(&set, o, out);
+		look(&set, o);
+		choose_mark(&set, o);
+		code = choose_check(&set, o);
 	}
+	if (code == 0)
+		code = samples(&set, o, out);
 	machines_fini(&set);
 	return code;
 }

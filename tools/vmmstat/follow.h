@@ -18,6 +18,12 @@ int follow_command(const struct options *o, struct output *out);
 size_t follow_sample(struct machines *set);
 size_t follow_show(struct machines *set, struct output *out);
 
+/*
+ * Has one of the chosen machines a counter that -f matches, whatever it counts?
+ * If none has, say so.  Returns 0 or the exit code.
+ */
+int follow_check_filter(const struct machines *set, const struct options *o);
+
 /* Every machine takes a descriptor. */
 void follow_raise_limit(void);
 

@@ -303,11 +303,9 @@ static void number(struct machines *set)
 	}
 }
 
-int machines_scan(struct machines *set, enum machines_where where,
+void machines_scan(struct machines *set, enum machines_where where,
     const pid_t *pids, size_t pid_count)
 {
-	int r = 0;
-
 	for (size_t i = 0; i < set->count; i++)
 		set->list[i]->seen = set->list[i]->from_path;
 	set->denied = set->denied_pages = set->unfinished = 0;
@@ -317,17 +315,12 @@ int machines_scan(struct machines *set, enum machines_where where,
 		set->denied = scan_all(found, set);
 	if (where == MACHINES_DESCENDANTS)
 		scan_descendants(found, set);
-	for (size_t i = 0; where == MACHINES_PIDS && i < pid_count; i++) {
-		int e = scan_process(pids[i], found, set);
-
-		if (e < 0)
-			r = e;
-	}
+	for (size_t i = 0; where == MACHINES_PIDS && i < pid_count; i++)
+		scan_process(pids[i], found, set);
 	number(set);
 	for (size_t i = 0; i < set->count; i++)
 		if (!set->list[i]->seen)
 			set->list[i]->ended = 1;
-	return r;
 }
 
 int machines_add_path(struct machines *set, const char *path)

@@ -65,10 +65,8 @@ enum machines_where {
  * Look for machines anew.  New ones are added, numbered and, when their page
  * is bad, complained about once; those that nobody has open any more are
  * marked ended.
- * Returns 0, or for MACHINES_PIDS the error of the last pid that could not be
- * looked into: -ESRCH, -EACCES.
  */
-int machines_scan(struct machines *set, enum machines_where where,
+void machines_scan(struct machines *set, enum machines_where where,
     const pid_t *pids, size_t pid_count);
 
 /* Add the page at path; complains and returns -errno when it cannot. */

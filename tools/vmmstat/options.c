@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #ifndef VMMSTAT_VERSION
 #define VMMSTAT_VERSION	"unreleased"
@@ -41,9 +42,16 @@ usage(void)
 	exit(EXIT_USAGE);
 }
 
+/* A machine's name may have a slash in it, too: then no file has that path. */
+static int is_file(const char *name)
+{
+	return strchr(name, '/') != NULL && (access(name, F_OK) == 0 ||
+	    (errno != ENOENT && errno != ENOTDIR));
+}
+
 static void add_machine(struct options *o, const char *name)
 {
-	const char **more;
+	struct wanted *more;
 
 	if (*name == '\0')
 		errx(EXIT_USAGE, "-m: empty; vmmstat -l lists the machines");
@@ -51,7 +59,7 @@ static void add_machine(struct options *o, const char *name)
 	if (more == NULL)
 		err(EXIT_SYSTEM, NULL);
 	o->machines = more;
-	more[o->machine_count++] = name;
+	more[o->machine_count++] = (struct wanted){ name, is_file(name) };
 }
 
 static void add_pid(struct options *o, const char *text)
@@ -82,6 +90,7 @@ static void set_filter(struct options *o, const char *text)
 		regerror(r, &o->filter, why, sizeof(why));
 		errx(EXIT_USAGE, "-f %s: %s", text, why);
 	}
+	o->filter_text = text;
 	o->has_filter = 1;
 }
 
@@ -169,10 +178,35 @@ static void set_option(struct options *o, int c, const char *value, int *table,
 	}
 }
 
+/* The summary's keys are known when its columns are. */
+static void check_key(const struct options *o)
+{
+	static const char *const keys[] = {
+		[VIEW_EXITS] = "name, count, time, mean, p50, p99",
+		[VIEW_COUNTERS] = "name, value",
+		[VIEW_LIST] = "pid, owner, backend, vcpus, age, name",
+	};
+	const char *known = keys[o->view];
+	size_t n;
+
+	if (o->key == NULL || o->view == VIEW_SUMMARY)
+		return;
+	for (const char *at = known; *at != '\0'; at += n) {
+		at += strspn(at, ", ");
+		n = strcspn(at, ", ");
+		if (n == strlen(o->key) && strncmp(at, o->key, n) == 0)
+			return;
+	}
+	options_bad_key(o, known);
+}
+
 static void check(const struct options *o, int table)
 {
-	if (o->view == VIEW_LIST && (table || o->has_filter))
-		errx(EXIT_USAGE, "-l lists machines: it goes with no -e or -f");
+	check_key(o);
+	if (o->view == VIEW_LIST &&
+	    (table || o->has_filter || o->all || o->device))
+		errx(EXIT_USAGE, "-l lists machines, those of the device too: "
+		    "it goes with no -a, -d, -e, -f or --raw");
 	if (o->view == VIEW_LIST && (o->wait_ns != 0 || o->command != NULL))
 		errx(EXIT_USAGE, "-l lists once: it takes no wait or command");
 	if (o->command == NULL)
@@ -233,6 +267,11 @@ void options_parse(struct options *o, int argc, char **argv)
 	else if (o->has_filter || o->all)
 		o->view = VIEW_COUNTERS;
 	check(o, table);
+}
+
+void options_bad_key(const struct options *o, const char *known)
+{
+	errx(EXIT_USAGE, "-k %s: no such key; known are %s", o->key, known);
 }
 
 void options_fini(struct options *o)

@@ -31,6 +31,12 @@ enum style {
 	STYLE_CSV
 };
 
+/* What -m says. */
+struct wanted {
+	const char *name;
+	int is_file;			/* the path of a saved page */
+};
+
 struct options {
 	enum view view;
 	enum style style;
@@ -38,10 +44,11 @@ struct options {
 	int device;			/* the device's machines */
 	int raw;			/* the processor's exit codes, too */
 	int has_filter;
+	const char *filter_text;
 	regex_t filter;			/* of counter names */
 	const char *key;		/* to sort by; NULL: the view's own */
 	const char *output;		/* file; NULL: standard output */
-	const char **machines;
+	struct wanted *machines;
 	size_t machine_count;
 	pid_t *pids;
 	size_t pid_count;
@@ -53,6 +60,10 @@ struct options {
 /* Exits with EXIT_USAGE, or 0 for --help and --version. */
 void options_parse(struct options *o, int argc, char **argv);
 void options_fini(struct options *o);
+
+/* The complaint about -k, and the end. */
+void __attribute__((noreturn)) options_bad_key(const struct options *o,
+    const char *known);
 
 /* Does a counter's name match -f? */
 int options_wants(const struct options *o, const char *name);

@@ -47,6 +47,8 @@ void output_show(struct output *out, struct machine *const *machines,
 		[VIEW_LIST] = { show_list, show_json_list, show_csv_list },
 	};
 
+	if (out->options->view == VIEW_SUMMARY)
+		summary_check_key(out->options, machines, count);
 	views[out->options->view][out->options->style](out, machines, count);
 	out->samples++;
 	if (fflush(out->file) == EOF)
@@ -82,12 +84,6 @@ struct row *rows_create(size_t count)
 	return rows;
 }
 
-void bad_key(const struct output *out, const char *known)
-{
-	errx(EXIT_USAGE, "-k %s: no such key; known are %s",
-	    out->options->key, known);
-}
-
 void title(struct output *out, const struct machine *m)
 {
 	char text[FORMAT_SIZE];
@@ -120,4 +116,27 @@ int output_wants(const struct options *o, const struct page_counter *c)
 	if (o->view == VIEW_EXITS && !output_is_exit(o, c))
 		return 0;
 	return options_wants(o, c->name);
+}
+
+/* The table of exits goes by the names of the kinds. */
+static int has_kind(const struct options *o, const struct page *p)
+{
+	struct kind *kinds;
+	size_t n = kinds_find(o, p, &kinds);
+	int any = 0;
+
+	for (size_t i = 0; i < n && !any; i++)
+		any = options_wants(o, kinds[i].name);
+	free(kinds);
+	return any;
+}
+
+int output_has_any(const struct options *o, const struct page *p)
+{
+	if (o->view == VIEW_EXITS && o->style == STYLE_TEXT)
+		return has_kind(o, p);
+	for (size_t i = 0; i < p->counter_count; i++)
+		if (output_wants(o, &p->counters[i]))
+			return 1;
+	return 0;
 }

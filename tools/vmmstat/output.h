@@ -27,7 +27,6 @@ void output_fini(struct output *out);
 /* Columns and lines of the terminal, else 80 and 24. */
 void output_size(const struct output *out, int *columns, int *lines);
 
-/* A key that no column and no counter answers to ends the program. */
 void output_show(struct output *out, struct machine *const *machines,
     size_t count);
 
@@ -39,6 +38,8 @@ view_fn show_json, show_json_list, show_csv, show_csv_list;
 
 /* Is the counter one of those that the view and the user ask for? */
 int output_wants(const struct options *o, const struct page_counter *c);
+/* Has a page any of those, whatever they count? */
+int output_has_any(const struct options *o, const struct page *p);
 /* Is it of an exit kind; with --raw, of an exit code? */
 int output_is_exit(const struct options *o, const struct page_counter *c);
 
@@ -51,9 +52,9 @@ struct row {
 void rows_sort(struct row *rows, size_t count);
 /* calloc() or the end. */
 struct row *rows_create(size_t count);
-/* The complaint about -k. */
-void __attribute__((noreturn)) bad_key(const struct output *out,
-    const char *known);
+/* A key that nothing answers to ends the program. */
+void summary_check_key(const struct options *o,
+    struct machine *const *machines, size_t count);
 
 /* "demo (123.1, proc), 1.00s": what a table is about. */
 void title(struct output *out, const struct machine *m);

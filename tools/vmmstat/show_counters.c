@@ -41,17 +41,13 @@ static void print_counter(struct output *out, const struct sample *s,
 	fputc('\n', out->file);
 }
 
-static void set_key(struct row *row, const struct output *out,
-    const struct sample *s, const struct page_counter *c)
+static void set_key(struct row *row, const struct sample *s,
+    const struct page_counter *c, const char *key)
 {
-	const char *key = out->options->key;
-
-	if (strcmp(key, "name") == 0)
-		row->text = c->name;
-	else if (strcmp(key, "value") == 0)
+	if (strcmp(key, "value") == 0)
 		row->number = added(s, c);
 	else
-		bad_key(out, "name, value");
+		row->text = c->name;
 }
 
 static void show_machine(struct output *out, const struct machine *m,
@@ -67,7 +63,7 @@ static void show_machine(struct output *out, const struct machine *m,
 		struct row row = { NULL, 0, i };
 
 		if (o->key != NULL)
-			set_key(&row, out, &m->sample, c);
+			set_key(&row, &m->sample, c, o->key);
 		if (!output_wants(o, c) ||
 		    (!o->all && added(&m->sample, c) == 0))
 			continue;

@@ -47,8 +47,8 @@ static void print_kind(struct output *out, const struct sample *s,
 	    number, part, total, share, mean, p50, p99);
 }
 
-/* The value that a kind is sorted by; 0: there is no such key. */
-static int set_key(struct row *row, const struct sample *s,
+/* The value that a kind is sorted by. */
+static void set_key(struct row *row, const struct sample *s,
     const struct kind *k, const char *key)
 {
 	uint64_t count = value(s, k->count), time = value(s, k->time);
@@ -63,11 +63,8 @@ static int set_key(struct row *row, const struct sample *s,
 		row->number = quantile(s, k->histogram, 500).bound;
 	else if (strcmp(key, "p99") == 0)
 		row->number = quantile(s, k->histogram, 990).bound;
-	else if (strcmp(key, "name") == 0)
-		row->text = k->name;
 	else
-		return 0;
-	return 1;
+		row->text = k->name;
 }
 
 static void show_machine(struct output *out, const struct machine *m)
@@ -84,9 +81,8 @@ static void show_machine(struct output *out, const struct machine *m)
 	for (size_t i = 0; i < n; i++) {
 		struct row row = { NULL, 0, i };
 
-		if (!set_key(&row, s, &kinds[i],
-		    o->key != NULL ? o->key : "count"))
-			bad_key(out, "name, count, time, mean, p50, p99");
+		set_key(&row, s, &kinds[i],
+		    o->key != NULL ? o->key : "count");
 		if (!options_wants(o, kinds[i].name) ||
 		    (!o->all && value(s, kinds[i].count) == 0 &&
 		    value(s, kinds[i].time) == 0))

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int set_key(struct row *row, const struct machine *m, const char *key)
+static void set_key(struct row *row, const struct machine *m, const char *key)
 {
 	if (strcmp(key, "pid") == 0)
 		row->number = (uint64_t)INT64_MAX - (uint64_t)m->pid;
@@ -20,11 +20,8 @@ static int set_key(struct row *row, const struct machine *m, const char *key)
 		row->text = m->page.backend;
 	else if (strcmp(key, "owner") == 0)
 		row->text = m->owner;
-	else if (strcmp(key, "name") == 0)
-		row->text = m->page.name;
 	else
-		return 0;
-	return 1;
+		row->text = m->page.name;
 }
 
 static void print_machine(struct output *out, const struct machine *m)
@@ -45,9 +42,8 @@ void show_list(struct output *out, struct machine *const *m, size_t count)
 
 	for (size_t i = 0; i < count; i++) {
 		rows[i].index = i;
-		if (key != NULL && !set_key(&rows[i], m[i], key))
-			bad_key(out,
-			    "pid, owner, backend, vcpus, age, name");
+		if (key != NULL)
+			set_key(&rows[i], m[i], key);
 	}
 	rows_sort(rows, count);
 	fprintf(out->file, "%-12s %7s %-10s %-8s %5s %7s %s\n", "machine",

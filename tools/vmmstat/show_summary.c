@@ -165,21 +165,31 @@ static int set_key(struct row *row, const struct machine *m, const char *key)
 	return 1;
 }
 
+void summary_check_key(const struct options *o, struct machine *const *m,
+    size_t count)
+{
+	struct row row;
+
+	if (o->key == NULL || count == 0)
+		return;
+	for (size_t i = 0; i < count; i++)
+		if (set_key(&row, m[i], o->key))
+			return;
+	options_bad_key(o, "machine, age, p99, the headings and the counters "
+	    "that vmmstat -a shows");
+}
+
 void show_summary(struct output *out, struct machine *const *m, size_t count)
 {
 	const char *key = out->options->key;
 	struct row *rows = rows_create(count);
 	struct columns cols;
-	int known = 0;
 
 	for (size_t i = 0; i < count; i++) {
 		rows[i].index = i;
 		if (key != NULL)
-			known += set_key(&rows[i], m[i], key);
+			set_key(&rows[i], m[i], key);
 	}
-	if (key != NULL && known == 0 && count > 0)
-		bad_key(out, "machine, age, p99, the headings and the "
-		    "counters that vmmstat -a shows");
 	rows_sort(rows, count);
 	find_columns(&cols, m, count);
 	print_heading(out, &cols);
