@@ -3,7 +3,7 @@
 # What the benchmarks do with their arguments, what they print, and that they
 # say so when something failed.  Nothing is measured here that counts.
 . "$(dirname "$0")/tap.sh"
-bench=$(dirname "$(cat "$here/man_source")")/bench
+bench=$(cat "$here/source")/bench
 build=$(cd "$here/../.." && pwd)
 
 # try PROGRAM ARGUMENTS: as run, with a program of its own.

@@ -4,7 +4,7 @@
 # file.  With --update: write them there.
 . "$(dirname "$0")/tap.sh"
 
-man=${MAN:-$(cat "$here/man_source")}
+man=${MAN:-$(cat "$here/source")/man}
 page=$man/vmmctl_counters.5
 begin='^\.\\" BEGIN counters$'
 end='^\.\\" END counters$'
