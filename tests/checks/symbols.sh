@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
 # The map, the header, the manual and the shared library name the same
-# functions, and the header says a word on each.
+# functions, and the header and the manual's description say a word on each.
 . "$(dirname "$0")/tree.sh"
 
 exported >"$scratch/map"
@@ -13,6 +13,8 @@ sed -e 's|/\*.*\*/||' -e '/\/\*/,/\*\//d' "$header" |
 diff -u "$scratch/map" "$scratch/header" ||
 	bad "vmmctl.map (-) and vmmctl.h (+) differ"
 
+sed -n '/^\.Sh DESCRIPTION/,/^\.Sh EXITS/p' man/vmmctl.3 \
+	>"$scratch/description"
 while read -r f; do
 	# Functions of one paragraph share its comment.
 	awk -v f="$f" 'BEGIN { RS = ""; rc = 1 }
@@ -24,6 +26,8 @@ while read -r f; do
 		bad "vmmctl.3 does not show $f"
 	grep -qE "^\.Nm $f( |\$)" man/vmmctl.3 ||
 		bad "vmmctl.3 is not found as $f"
+	grep -qE "^\.Fn $f( |\$)" "$scratch/description" ||
+		bad "vmmctl.3 does not describe $f"
 done <"$scratch/map"
 
 library=$build/lib/libvmmctl/libvmmctl
