@@ -15,8 +15,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static const char *const backends[] = { "proc", "proc-brief",
-    "proc-ptrace", "kvm", "vmm" };
+enum { PROC, PROC_BRIEF };
+static const char *const backends[] = { [PROC] = "proc",
+    [PROC_BRIEF] = "proc-brief", "proc-ptrace", "kvm", "vmm" };
 #define BACKENDS	(sizeof(backends) / sizeof(backends[0]))
 
 static char here[PATH_MAX];	/* where the programs are */
@@ -139,10 +140,8 @@ static void traces_are_the_same(void **state)
 	}
 }
 
-static unsigned count_usable(void)
+static void find_usable(void)
 {
-	unsigned n = 0;
-
 	for (size_t i = 0; i < BACKENDS; i++) {
 		char name[32], dir[PATH_MAX + 16], why[256] = "";
 		struct vmmctl *v;
@@ -157,13 +156,9 @@ static unsigned count_usable(void)
 			continue;
 		}
 		vmmctl_close(v);
-		usable[i] = true;
-		n++;
 		snprintf(dir, sizeof(dir), "%s/%s", traces, backends[i]);
-		if (mkdir(dir, 0700) != 0)
-			return 0;
+		usable[i] = mkdir(dir, 0700) == 0;
 	}
-	return n;
 }
 
 static void remove_traces(void)
@@ -192,10 +187,12 @@ int main(void)
 	    getenv("TMPDIR") != NULL ? getenv("TMPDIR") : "/tmp");
 	if (mkdtemp(traces) == NULL)
 		return 1;
-	if (count_usable() < 2) {
-		printf("1..0 # SKIP fewer than two backends to compare\n");
+	find_usable();
+	/* proc needs nothing of the host, so that there always are two. */
+	if (!usable[PROC] || !usable[PROC_BRIEF]) {
+		printf("Bail out! proc cannot be used\n");
 		remove_traces();
-		return 0;
+		return 1;
 	}
 	for (char *p = strtok(programs, " "); p != NULL && n < 64;
 	    p = strtok(NULL, " "))

@@ -92,6 +92,20 @@ unusable()
 	    sed -n "s/^vmm=$1: //p" | head -n 1
 }
 
+# Whether backend can be used here; if not, that is the test's result.  proc
+# needs nothing of the host: there it is a failure.
+usable() # backend, name of the test
+{
+	why=$(unusable "$1")
+	[ -n "$why" ] || return 0
+	case $1 in
+	proc)	echo "$why" >"$work/why"
+		not_ok "$2" ;;
+	*)	skip "$2" "$why" ;;
+	esac
+	return 1
+}
+
 # Why its exits are not the contract's to the bit: empty when they are.  The
 # backend says so by a capability bit, which is not to be seen from here.
 inexact()
@@ -117,8 +131,8 @@ on_each() # name, script in guest/ [kernel options]
 	fi
 	for b in $VKERNEL_BACKENDS; do
 		[ "$b" != off ] || [ -z "${expect:-}" ] || continue
-		why=$(unusable "$b")
-		[ -n "$why" ] || [ -z "${exact:-}" ] || why=$(inexact "$b")
+		usable "$b" "$name on $b" || continue
+		why=${exact:+$(inexact "$b")}
 		if [ -n "$why" ]; then
 			skip "$name on $b" "$why"
 			continue

@@ -43,11 +43,7 @@ settled()
 for b in $VKERNEL_BACKENDS; do
 	# Stock User Mode Linux leaves processes behind.
 	[ "$b" != off ] || continue
-	why=$(unusable "$b")
-	if [ -n "$why" ]; then
-		skip "ten reboots on $b" "$why"
-		continue
-	fi
+	usable "$b" "ten reboots on $b" || continue
 	share=$work/share.$b
 	mkdir "$share"
 	{ limit=300; boot "$b" restart.sh VK_SHARE="$share"; echo $? >"$share/status"; } &

@@ -18,14 +18,10 @@ left() # session
 for b in $VKERNEL_BACKENDS; do
 	# Stock User Mode Linux leaves processes behind.
 	[ "$b" != off ] || continue
-	why=$(unusable "$b")
 	for how in off TERM INT KILL; do
 		name="nothing stays of the vkernel after $how on $b"
 		[ "$how" = off ] || name="nothing stays of the vkernel after SIG$how on $b"
-		if [ -n "$why" ]; then
-			skip "$name" "$why"
-			continue
-		fi
+		usable "$b" "$name" || continue
 		rm -rf "$work/home"
 		mkdir "$work/home"
 		HOME=$work/home TMPDIR=$memory setsid timeout -s KILL 300 "$VKERNEL" \
