@@ -44,6 +44,17 @@ static void only_the_backends_own_pages(void **state)
 	assert_true(total <= 1024 * 1024);
 }
 
+/* Of the machine's memory only: what else would be within a guest's reach. */
+static void no_other_descriptors(void **state)
+{
+	struct rig *r = *state;
+	struct foreign f;
+
+	foreign_begin(r, &f);
+	rig_say("%u descriptors", (unsigned)procs_fds(f.pid));
+	assert_int_equal(procs_fds_but(f.pid, r->fd), 0);
+}
+
 /* Whatever the guest can read there, it is no secret of owner or machine. */
 static void foreign_pages_hold_no_secret(void **state)
 {
@@ -382,6 +393,7 @@ int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(only_the_backends_own_pages),
+		TEST(no_other_descriptors),
 		TEST(foreign_pages_hold_no_secret),
 		TEST(nothing_is_left_of_another_guest),
 		TEST(jump_to_every_byte),

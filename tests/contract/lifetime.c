@@ -226,11 +226,12 @@ static void fork_under_a_running_vcpu(void **state)
 
 /* ---- the owner's end --------------------------------------------------- */
 
-enum end { EXEC, EXIT, KILLED, KILLED_RUNNING };
+enum end { EXEC, EXIT, KILLED, KILLED_RUNNING, KILLED_AS_PARENT };
 
 /* In a child: a machine with several spaces that have run; then the end. */
 static void owner(enum end end, int fd, int ready)
 {
+	pid_t heir = 0;
 	struct vmmctl *v;
 	struct vmmctl_machine *m;
 	struct vmmctl_vcpu *cpu;
@@ -255,7 +256,12 @@ static void owner(enum end end, int fd, int ready)
 		if (vmmctl_vcpu_run(cpu, c, &x) != 0)
 			_exit(3);
 	}
-	(void)!write(ready, "x", 1);
+	if (end == KILLED_AS_PARENT)
+		heir = fork();
+	if (end == KILLED_AS_PARENT && heir == 0)
+		for (;;)
+			pause();
+	(void)!write(ready, &heir, sizeof(heir));
 	if (end == EXEC)
 		execvp("sleep", (char *const *)(uintptr_t)exec);
 	if (end == EXIT)
@@ -307,8 +313,7 @@ static void owner_ends(struct rig *r, enum end end)
 {
 	int ready[2], held[2], status;
 	size_t left;
-	pid_t pid;
-	char c;
+	pid_t pid, heir;
 
 	rig_untraced(r);
 	vmmctl_close(r->v);
@@ -327,8 +332,8 @@ static void owner_ends(struct rig *r, enum end end)
 	}
 	close(ready[1]);
 	close(held[1]);
-	assert_int_equal(read(ready[0], &c, 1), 1);
-	if (end == KILLED || end == KILLED_RUNNING) {
+	assert_int_equal(read(ready[0], &heir, sizeof(heir)), sizeof(heir));
+	if (end != EXEC && end != EXIT) {
 		sleep_us(20000);
 		kill(pid, SIGKILL);
 	}
@@ -347,9 +352,14 @@ static void owner_ends(struct rig *r, enum end end)
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	if (end == EXIT)
 		assert_int_equal(status, 0);
-	left = others_than(0);
+	/* Its child has all that it had open, and lives. */
+	left = others_than(heir);
 	if (left != 0)
 		rig_say("%u processes are left behind", (unsigned)left);
+	if (heir != 0) {
+		assert_int_equal(waitpid(heir, NULL, WNOHANG), 0);
+		kill(heir, SIGKILL);
+	}
 	assert_int_equal(left, 0);
 	assert_int_equal(procs_file_gone(r->fd, PATIENCE_MS), 0);
 	assert_true(pipe_is_closed(held[0], PATIENCE_MS));
@@ -378,6 +388,17 @@ static void death_leaves_nothing(void **state)
 static void death_in_run_leaves_nothing(void **state)
 {
 	owner_ends(*state, KILLED_RUNNING);
+}
+
+static void death_before_a_child_leaves_nothing(void **state)
+{
+	struct rig *r = *state;
+	int fd = (int)syscall(SYS_pidfd_open, getpid(), 0);
+
+	if (fd < 0)
+		rig_skip(r, "the host has no pidfds (Linux 5.3)");
+	close(fd);
+	owner_ends(r, KILLED_AS_PARENT);
 }
 
 /* ---- files, descriptors, processes ------------------------------------- */
@@ -638,6 +659,7 @@ int main(int argc, char **argv)
 		TEST(exit_leaves_nothing),
 		TEST(death_leaves_nothing),
 		TEST(death_in_run_leaves_nothing),
+		TEST(death_before_a_child_leaves_nothing),
 		TEST(open_and_close_leak_nothing),
 		TEST(destroy_in_any_order),
 		TEST(handles_are_apart),

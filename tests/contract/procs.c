@@ -69,30 +69,37 @@ size_t procs_below(pid_t pid, pid_t *out, size_t max)
 	return n;
 }
 
+/* Descriptors of pid that are of the file. */
+static size_t fds_of(pid_t pid, const struct stat *st)
+{
+	char path[64], file[384];
+	struct dirent *e;
+	struct stat other;
+	size_t n = 0;
+	DIR *d;
+
+	snprintf(path, sizeof(path), "/proc/%d/fd", (int)pid);
+	d = opendir(path);
+	while (d != NULL && (e = readdir(d)) != NULL) {
+		snprintf(file, sizeof(file), "%s/%s", path, e->d_name);
+		n += e->d_name[0] != '.' && stat(file, &other) == 0 &&
+		    other.st_ino == st->st_ino && other.st_dev == st->st_dev;
+	}
+	if (d != NULL)
+		closedir(d);
+	return n;
+}
+
 static bool holds(pid_t pid, const struct stat *st)
 {
 	static struct procs_map maps[512];
 	size_t n = procs_maps(pid, maps, 512);
-	char path[64], file[384];
-	struct dirent *e;
-	struct stat other;
-	bool found = false;
-	DIR *d;
 
 	for (size_t i = 0; i < n; i++)
 		if (maps[i].inode == st->st_ino &&
 		    strncmp(maps[i].path, "/memfd:", 7) == 0)
 			return true;
-	snprintf(path, sizeof(path), "/proc/%d/fd", (int)pid);
-	d = opendir(path);
-	while (d != NULL && !found && (e = readdir(d)) != NULL) {
-		snprintf(file, sizeof(file), "%s/%s", path, e->d_name);
-		found = e->d_name[0] != '.' && stat(file, &other) == 0 &&
-		    other.st_ino == st->st_ino && other.st_dev == st->st_dev;
-	}
-	if (d != NULL)
-		closedir(d);
-	return found;
+	return fds_of(pid, st) != 0;
 }
 
 size_t procs_with_file(int fd, pid_t *out, size_t max)
@@ -150,6 +157,13 @@ static size_t entries(const char *format, pid_t pid)
 size_t procs_fds(pid_t pid)
 {
 	return entries("/proc/%d/fd", pid);
+}
+
+size_t procs_fds_but(pid_t pid, int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) != 0 ? 0 : procs_fds(pid) - fds_of(pid, &st);
 }
 
 size_t procs_threads(pid_t pid)

@@ -21,6 +21,8 @@ size_t procs_with_file(int fd, pid_t *out, size_t max);
 /* Waits up to ms for there to be none; how many there are. */
 size_t procs_file_gone(int fd, unsigned ms);
 size_t procs_fds(pid_t pid);
+/* Descriptors of pid that are not of that file. */
+size_t procs_fds_but(pid_t pid, int fd);
 size_t procs_threads(pid_t pid);
 /* Bytes: proportional set size and page tables of pid. */
 uint64_t procs_memory(pid_t pid);

@@ -250,6 +250,28 @@ static int start_process(struct vmmctl_machine *m)
 	return 0;
 }
 
+/*
+ * A forked child may hold our end of the socket open when we have ended.  A
+ * host without pidfds (before Linux 5.3) leaves it at that.
+ */
+static int introduce_owner(struct vmmctl_machine *m)
+{
+	struct zygote_request q = { .kind = ZYGOTE_OWNER };
+	int fd = (int)syscall(SYS_pidfd_open, getpid(), 0), err;
+
+	if (fd < 0 && (errno == ENOSYS || errno == EPERM))
+		return 0;
+	if (fd < 0)
+		return vmmctl_fail(m->v, -errno,
+		    "no descriptor is free; raise the limit (ulimit -n)");
+	err = zygote_call(m, &q, fd, NULL);
+	close(fd);
+	if (err != 0 && err != -EIO)
+		return vmmctl_fail(m->v, err, "the owner's descriptor cannot "
+		    "be handed to the guests' parent (error %d)", -err);
+	return err;
+}
+
 int zygote_start(struct vmmctl_machine *m)
 {
 	struct proc_machine *pm = m->backend_data;
@@ -277,7 +299,7 @@ int zygote_start(struct vmmctl_machine *m)
 		return vmmctl_fail(m->v, err, "the stub cannot install its "
 		    "seccomp filter (error %d); use backend proc:ptrace",
 		    -err);
-	return 0;
+	return introduce_owner(m);
 }
 
 void zygote_stop(struct vmmctl_machine *m)

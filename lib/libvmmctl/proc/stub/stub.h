@@ -65,6 +65,7 @@
 #define FD_SOCKET	3	/* to the owner */
 #define FD_ARENA	4	/* ops and frame pages; not in stubs */
 #define FD_PASSED	5	/* one that has just been received */
+#define FD_OWNER	6	/* readable when the owner has ended; not in stubs */
 #define FD_MEM		8	/* + index of the backing */
 
 /* The call that notifies; harmless should it ever be carried out. */
@@ -157,7 +158,8 @@ enum zygote_request_kind {
 	ZYGOTE_FORGET = 3,	/* index */
 	ZYGOTE_FORK = 4,	/* slot, seats; seats > 1: fd: its socket */
 	ZYGOTE_KILL = 5,	/* pid, slot, seats */
-	ZYGOTE_SEAT = 6		/* traced: pid, slot, index of the seat */
+	ZYGOTE_SEAT = 6,	/* traced: pid, slot, index of the seat */
+	ZYGOTE_OWNER = 7	/* fd: a pidfd of the owner */
 };
 
 struct zygote_request {

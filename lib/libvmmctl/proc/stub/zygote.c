@@ -2,7 +2,8 @@
 /*
  * zygote.c - the program that a machine's stubs are forked from.  It is
  * freestanding: no libc, no memory but its own few pages.  It ends when the
- * owner's end of its socket closes, and its stubs end with it.
+ * owner's end of its socket closes, or the owner itself ends: a forked child
+ * may have that end, too.  Its stubs end with it.
  */
 #include "trace.h"
 #include "zygote.h"
@@ -15,6 +16,7 @@
 #include <linux/seccomp.h>
 #include <asm/unistd.h>
 #include <linux/wait.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -178,6 +180,7 @@ static int install_handlers(int traced)
 
 static uint64_t key;
 static int traced;
+static int owner_known;		/* FD_OWNER is there */
 static struct zygote_request request;
 static struct zygote_reply reply;
 static struct {
@@ -185,6 +188,19 @@ static struct {
 	int fd;
 	int pad;
 } control;
+
+/* Wait for a request; -1: the owner has ended. */
+static int listen_to_owner(void)
+{
+	struct pollfd p[] = { { FD_SOCKET, POLLIN, 0 },
+	    { FD_OWNER, POLLIN, 0 } };
+	long n;
+
+	do {
+		n = CALL(__NR_poll, p, owner_known ? 2 : 1, -1);
+	} while (n == -EINTR);
+	return n < 0 || p[1].revents != 0 ? -1 : 0;
+}
 
 /* One request; a descriptor that came with it is FD_PASSED then. */
 static int receive(void)
@@ -194,6 +210,8 @@ static int receive(void)
 	    .msg_control = &control, .msg_controllen = sizeof(control) };
 	long n;
 
+	if (listen_to_owner() != 0)
+		return -1;
 	control.fd = -1;
 	do {
 		n = CALL(__NR_recvmsg, FD_SOCKET, &msg, MSG_CMSG_CLOEXEC);
@@ -237,6 +255,7 @@ static __attribute__((noreturn)) void become_stub(int parent)
 		CALL(__NR_dup2, FD_PASSED, FD_SOCKET, 0);
 	CALL(__NR_close, FD_PASSED, 0, 0);
 	CALL(__NR_close, FD_ARENA, 0, 0);
+	CALL(__NR_close, FD_OWNER, 0, 0);
 	if (traced) {
 		CALL(__NR_close, FD_SOCKET, 0, 0);
 		if (tracee_start() != 0)
@@ -299,6 +318,10 @@ static int serve(int self)
 		return (int)r;
 	case ZYGOTE_SEAT:
 		return tracer_seat(request.pid, request.slot, request.index);
+	case ZYGOTE_OWNER:
+		r = CALL(__NR_dup2, FD_PASSED, FD_OWNER, 0);
+		owner_known = r == FD_OWNER;
+		return r < 0 ? (int)r : 0;
 	case ZYGOTE_KILL:
 		/* Not reaped before: the number is still that process's. */
 		CALL(__NR_kill, request.pid, SIGKILL, 0);
