@@ -261,7 +261,9 @@ static int no_thread(struct vmmctl *v, int err)
 	    -err);
 }
 
-int stub_seat(struct vmmctl_vcpu *v, struct vmmctl_space *s,
+/* The place for v in the stub of s, which is made if there is none that has
+ * one. */
+static int find_seat(struct vmmctl_vcpu *v, struct vmmctl_space *s,
     struct proc_seat **out)
 {
 	struct proc_machine *pm = s->m->backend_data;
@@ -283,19 +285,42 @@ int stub_seat(struct vmmctl_vcpu *v, struct vmmctl_space *s,
 	if (stub == NULL) {
 		err = find_stub(v, nseats, &stub);
 		if (err != 0)
-			return no_thread(s->m->v, err);
+			return err;
 		stub->space = s;
 		list_append(&pm->stubs, &stub->link);
 		ps->stub = stub;
 		queue_start(s);
 		seat = seat_of(stub, v);
 	}
-	if (!seat->made) {
-		err = variant_of(s->m)->start_seat(seat);
-		if (err != 0)
-			return no_thread(s->m->v, err);
-	}
-	seat->seat.vcpu = v;
 	*out = seat;
+	return 0;
+}
+
+/*
+ * A guest that runs beside a seat that is being made can spoil its frame, or
+ * destroy the stub; or that had died, and nobody had noticed.  In the next one
+ * this seat is the first, and no other can be there before it is made.
+ */
+int stub_seat(struct vmmctl_vcpu *v, struct vmmctl_space *s,
+    struct proc_seat **out)
+{
+	bool last = false;
+	int err;
+
+	for (;;) {
+		err = find_seat(v, s, out);
+		if (err != 0 || (*out)->made)
+			break;
+		err = variant_of(s->m)->start_seat(*out);
+		if (err == 0 || err == -EAGAIN)
+			break;
+		seat_died(*out);
+		if (last)
+			break;
+		last = true;
+	}
+	if (err != 0)
+		return no_thread(s->m->v, err);
+	(*out)->seat.vcpu = v;
 	return 0;
 }
