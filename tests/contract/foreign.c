@@ -106,6 +106,18 @@ void foreign_find(struct rig *r, struct foreign *f)
 	rig_load(r, BLOB(x_syscall));
 }
 
+/* All of the space is in the process, so that it shows in /proc. */
+static void load_all(struct rig *r)
+{
+	static const uint64_t regions[] = { DATA, TABLE, STACK };
+
+	rig_load(r, BLOB(x_syscall));
+	rig_run(r);
+	expect_syscall(r);
+	for (size_t i = 0; i < 3; i++)
+		assert_true(guest_reads(r, regions[i], (uint8_t[8]){ 0 }, 8));
+}
+
 void foreign_begin(struct rig *r, struct foreign *f)
 {
 	uint64_t secret = SECRET;
@@ -119,12 +131,17 @@ void foreign_begin(struct rig *r, struct foreign *f)
 		memcpy(rig_gpa(r, SECRET_GPA + i), &secret, 8);
 	expect_rc(r, vmmctl_space_map(r->s, TABLE, REGION, TABLE_GPA,
 	    VMMCTL_PROT_RW), 0);
-	/* All of the space is loaded, so that it shows in /proc. */
+	load_all(r);
+	foreign_find(r, f);
+}
+
+void foreign_second(struct rig *r, struct foreign *f, struct runner *t)
+{
 	rig_load(r, BLOB(x_syscall));
-	rig_run(r);
-	expect_syscall(r);
-	guest_reads(r, TABLE, (uint8_t[8]){ 0 }, 8);
-	guest_reads(r, STACK, (uint8_t[8]){ 0 }, 8);
+	runner_init(t, r, NULL, NULL);
+	runner_start(t);
+	runner_join(t);
+	load_all(r);
 	foreign_find(r, f);
 }
 
@@ -259,24 +276,28 @@ static bool always(struct runner *t)
 void start_on_foreign(struct runner *t, struct rig *r,
     const struct foreign *f, struct blob b)
 {
-	struct vmmctl_regs *regs;
-	const struct procs_map *m = NULL;
+	struct vmmctl_regs *regs = vmmctl_context_regs(t->c);
+	uint64_t start = 0, end = 0;
 
-	for (size_t i = 0; i < f->nmaps; i++)
-		if (f->maps[i].perms[1] == 'w')
-			m = &f->maps[i];
-	if (m == NULL)
+	/* A page or more for each vCPU that there may be, in one piece. */
+	for (size_t i = 0; i < f->nmaps; i++) {
+		if (f->maps[i].perms[1] != 'w')
+			continue;
+		if (start == 0)
+			start = end = f->maps[i].start;
+		assert_int_equal(f->maps[i].start, end);
+		end = f->maps[i].end;
+	}
+	if (start == 0)
 		rig_skip(r, "no foreign page is writable");
-	runner_init(t, r, NULL, NULL);
 	t->on_exit = always;
 	memcpy(rig_gpa(r, CODE_GPA + 0x4000), b.start,
 	    (size_t)(b.end - b.start));
-	regs = vmmctl_context_regs(t->c);
+	rig_regs(regs);
 	regs->rip = CODE + 0x4000;
 	regs->rbx = DATA + 0xf000;
-	regs->r9 = m->start;
-	/* Behind it lie the frames of threads that are yet to come. */
-	regs->r8 = (m->end - m->start) / 8;
+	regs->r9 = start;
+	regs->r8 = (end - start) / 8;
 	regs->r10 = TABLE;
 	runner_start(t);
 }

@@ -40,6 +40,11 @@ struct foreign {
 void foreign_begin(struct rig *r, struct foreign *f);
 /* After the space has got another process. */
 void foreign_find(struct rig *r, struct foreign *f);
+/*
+ * A second vCPU has run in the space: its process is the one for several, and
+ * all of the space is loaded there.  t is set up with that vCPU.
+ */
+void foreign_second(struct rig *r, struct foreign *f, struct runner *t);
 /* Reads len bytes at gva as the guest; false: it may not. */
 bool guest_reads(struct rig *r, uint64_t gva, void *buf, uint64_t len);
 /* A run that may end anyhow, but soon and with an exit. */
@@ -58,7 +63,10 @@ void hostile_registers(struct rig *r, const struct foreign *f, uint64_t nr);
 void try_key(struct rig *r, const struct foreign *f, uint64_t value);
 /* The test's own patterns, addresses and small numbers are no keys. */
 bool is_known(const struct foreign *f, uint64_t value);
-/* A guest on a vCPU of its own that works on the writable foreign pages. */
+/*
+ * A guest on the vCPU of t, of foreign_second(), that works on the writable
+ * foreign pages, those of other vCPUs among them.
+ */
 void start_on_foreign(struct runner *t, struct rig *r,
     const struct foreign *f, struct blob b);
 

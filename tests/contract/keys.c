@@ -97,13 +97,7 @@ static void looking_at_another_vcpu(void **state)
 	volatile uint64_t *passes;
 
 	foreign_begin(r, &f);
-	/* Two vCPUs in the space first: its process is the final one. */
-	runner_init(&t, r, NULL, NULL);
-	rig_load(r, BLOB(x_syscall));
-	runner_start(&t);
-	runner_join(&t);
-	rig_run(r);
-	foreign_find(r, &f);
+	foreign_second(r, &f, &t);
 	start_on_foreign(&t, r, &f, BLOB(x_hunt));
 	passes = (volatile uint64_t *)(void *)rig_gpa(r,
 	    DATA_GPA + 0xf000 + 8);

@@ -220,3 +220,79 @@ size_t procs_maps(pid_t pid, struct procs_map *out, size_t max)
 	fclose(f);
 	return n;
 }
+
+/* What is in /proc/path, or only its lines that begin with one of the words. */
+static size_t add_file(char *text, size_t size, const char *path,
+    const char *const *words)
+{
+	char line[512];
+	FILE *f = fopen(path, "re");
+	size_t n = 0;
+
+	while (f != NULL && fgets(line, sizeof(line), f) != NULL) {
+		bool wanted = words == NULL;
+
+		for (size_t i = 0; !wanted && words[i] != NULL; i++)
+			wanted = strncmp(line, words[i], strlen(words[i])) == 0;
+		if (wanted && n < size)
+			n += (size_t)snprintf(text + n, size - n, "%s", line);
+	}
+	if (f != NULL)
+		fclose(f);
+	return n < size ? n : size;
+}
+
+/* One line or more for each entry of a folder, in the order of numbers. */
+static size_t add_entries(char *text, size_t size, pid_t pid,
+    const char *folder, size_t (*add)(char *, size_t, const char *))
+{
+	struct dirent **list;
+	char path[384];
+	size_t n = 0;
+	int count;
+
+	snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, folder);
+	count = scandir(path, &list, NULL, versionsort);
+	for (int i = 0; i < count; i++) {
+		snprintf(path, sizeof(path), "/proc/%d/%s/%s", (int)pid,
+		    folder, list[i]->d_name);
+		if (list[i]->d_name[0] != '.')
+			n += add(text + n, size - n, path);
+		free(list[i]);
+	}
+	if (count >= 0)
+		free(list);
+	return n;
+}
+
+static size_t add_descriptor(char *text, size_t size, const char *path)
+{
+	char to[256] = "";
+	int n;
+
+	(void)!readlink(path, to, sizeof(to) - 1);
+	n = snprintf(text, size, "%s %s\n", path, to);
+	return (size_t)n < size ? (size_t)n : size;
+}
+
+static size_t add_thread(char *text, size_t size, const char *path)
+{
+	static const char *const words[] = { "Name:", "Pid:", "TracerPid:",
+	    "SigBlk:", "SigCgt:", "SigIgn:", "NoNewPrivs:", "Seccomp", NULL };
+	char status[400];
+
+	snprintf(status, sizeof(status), "%s/status", path);
+	return add_file(text, size, status, words);
+}
+
+void procs_describe(pid_t pid, char *text, size_t size)
+{
+	char path[64];
+	size_t n;
+
+	snprintf(path, sizeof(path), "/proc/%d/maps", (int)pid);
+	text[0] = '\0';
+	n = add_file(text, size, path, NULL);
+	n += add_entries(text + n, size - n, pid, "fd", add_descriptor);
+	n += add_entries(text + n, size - n, pid, "task", add_thread);
+}

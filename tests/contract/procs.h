@@ -34,5 +34,11 @@ struct procs_map {
 };
 /* The mappings of pid; at most max; how many. */
 size_t procs_maps(pid_t pid, struct procs_map *out, size_t max);
+/*
+ * All of pid that its system calls could change: mappings, descriptors,
+ * threads, and of each what is blocked, filtered, and who may look.  As text,
+ * of which a test compares two.
+ */
+void procs_describe(pid_t pid, char *text, size_t size);
 
 #endif
