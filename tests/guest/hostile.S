@@ -110,6 +110,35 @@ GUEST_BEGIN(x_hunt)
 	jmp	1b
 GUEST_END(x_hunt)
 
+/*
+ * Reads the words of each range (first, end) in the table at R10, which a zero
+ * ends, for ever.  Of those whose upper half, exclusive-or R14, is R12 or R13
+ * it counts how many there were at (%rbx), and leaves where the last was at
+ * 16(%rbx); 8(%rbx) counts the rounds.
+ */
+GUEST_BEGIN(x_search)
+1:	mov	%r10, %rdi
+2:	mov	(%rdi), %rsi
+	test	%rsi, %rsi
+	jz	6f
+3:	mov	4(%rsi), %eax
+	xor	%r14d, %eax
+	cmp	%r12d, %eax
+	je	5f
+	cmp	%r13d, %eax
+	je	5f
+4:	add	$8, %rsi
+	cmp	8(%rdi), %rsi
+	jb	3b
+	add	$16, %rdi
+	jmp	2b
+5:	incq	(%rbx)
+	mov	%rsi, 16(%rbx)
+	jmp	4b
+6:	incq	8(%rbx)
+	jmp	1b
+GUEST_END(x_search)
+
 /* Writes junk to R8 words from R9 on, for ever. */
 GUEST_BEGIN(x_scribble)
 	movabs	$0x2545f4914f6cdd1d, %rax
