@@ -203,6 +203,101 @@ static void vsyscall_page(void **state)
 	expect_fault(r, 0xffffffffff600000, R, 0);
 }
 
+/* ---- where backends keep their own ------------------------------------- */
+
+#define STORE_AT	(CODE + 0x100)
+#define GIB		(1ull << 30)
+#define LARGE		(2ull << 20)
+
+static void load_both(struct rig *r)
+{
+	struct blob b = BLOB(store);
+
+	rig_load(r, BLOB(load));
+	memcpy(rig_gpa(r, CODE_GPA + STORE_AT - CODE), b.start,
+	    (size_t)(b.end - b.start));
+}
+
+/* As nothing_there(), for many pages. */
+static void hidden(struct rig *r, uint64_t at)
+{
+	static const uint32_t access[] = { R, W, X };
+
+	for (size_t i = 0; i < 3; i++) {
+		struct vmmctl_regs want;
+
+		rig_regs(r->regs);
+		r->regs->rbx = at;
+		if (access[i] != R)
+			r->regs->rip = access[i] == W ? STORE_AT : at;
+		want = *r->regs;
+		assert_int_equal(rig_enter(r->cpu, r->c, &r->x), 0);
+		expect_fault(r, at, access[i], 0);
+		expect_regs(r, &want);
+	}
+}
+
+static void hidden_pages(struct rig *r, uint64_t from, uint64_t step,
+    unsigned n)
+{
+	rig_untraced(r);
+	load_both(r);
+	rig_snapshot(r);
+	for (unsigned i = 0; i < n; i++)
+		hidden(r, from + i * step);
+	expect_same_memory(r);
+	rig_run(r);
+	expect_fault(r, from + (n - 1) * step, X, 0);
+}
+
+/* kvm: descriptor tables, stacks and code of ring 0, a page for each vCPU. */
+static void pages_of_ring_0(void **state)
+{
+	hidden_pages(*state, 0xffffffffc0000000, PAGE, 512);
+}
+
+/* Another vCPU has run: its page is in use, too. */
+static void pages_of_ring_0_of_another_vcpu(void **state)
+{
+	struct rig *r = *state;
+	struct vmmctl_vcpu *other;
+	struct vmmctl_exit x;
+
+	rig_untraced(r);
+	expect_rc(r, vmmctl_vcpu_create(r->m, &other), 0);
+	rig_load(r, BLOB(load));
+	r->regs->rbx = DATA;
+	rig_run_on(r, other, r->c, &x);
+	assert_int_equal(x.kind, VMMCTL_EXIT_SYSCALL);
+	hidden_pages(r, 0xffffffffc0000000, PAGE, 8);
+}
+
+/* The rest of what the entries for those pages could lead to. */
+static void around_the_pages_of_ring_0(void **state)
+{
+	hidden_pages(*state, 0xffffffffc0000000, LARGE, 507);
+	hidden_pages(*state, 0xffffff8000000000, GIB, 511);
+}
+
+/* kvm, where page tables are shadowed: they map themselves, for ring 0. */
+static void page_tables(void **state)
+{
+	struct rig *r = *state;
+
+	/* So that there is something to bring up to date. */
+	for (unsigned i = 0; i < 4; i++) {
+		rig_map(r, SPARE, FREE_GPA, R | W);
+		rig_load(r, BLOB(store));
+		r->regs->rbx = SPARE;
+		rig_run(r);
+		expect_syscall(r);
+		rig_unmap(r, SPARE, PAGE);
+	}
+	hidden_pages(r, 0xffffff0000000000, PAGE, 512);
+	hidden_pages(r, 0xffffff0000000000, LARGE, 512);
+	hidden_pages(r, 0xffffff0000000000, GIB, 512);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -216,6 +311,10 @@ int main(int argc, char **argv)
 		TEST(running_over_the_limit),
 		TEST(kernel_half),
 		TEST(vsyscall_page),
+		TEST(pages_of_ring_0),
+		TEST(pages_of_ring_0_of_another_vcpu),
+		TEST(around_the_pages_of_ring_0),
+		TEST(page_tables),
 	};
 	int rc;
 
