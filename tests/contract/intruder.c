@@ -15,6 +15,8 @@
 GUEST_ONE(x_syscall);
 GUEST(x_scribble);
 GUEST(x_fill);
+GUEST(x_spoil);
+GUEST(p_store_all);
 GUEST(c_calls);
 GUEST(c_spin);
 
@@ -567,6 +569,97 @@ static void stack_pointer_in_foreign_pages(void **state)
 	expect_nothing(r, &f);
 }
 
+/* ---- what the next guest finds ------------------------------------------ */
+
+#define XSTATE_BV	512
+#define YMM_HIGH	576
+#define AVX		4ull
+
+/*
+ * A guest of another space spoils what it can write and has the owner notified
+ * as it is, so that the host does not write it anew; then it is gone.
+ */
+static void spoil(struct rig *r, const struct foreign *f, uint64_t place,
+    uint64_t junk)
+{
+	struct blob b = BLOB(x_spoil);
+	struct vmmctl_space *s = rig_space(r);
+	struct vmmctl_context *c = rig_context(r, s);
+	struct vmmctl_regs *regs = vmmctl_context_regs(c);
+	struct vmmctl_exit x;
+
+	memcpy(rig_gpa(r, CODE_GPA), b.start, (size_t)(b.end - b.start));
+	for (size_t i = 0; i < f->nmaps; i++) {
+		if (f->maps[i].perms[1] != 'w')
+			continue;
+		regs->r9 = f->maps[i].start;
+		regs->r8 = (f->maps[i].end - f->maps[i].start) / 8;
+	}
+	regs->r15 = junk;
+	regs->rbx = place;
+	expect_rc(r, vmmctl_vcpu_set_budget(r->cpu, 5000000, 0), 0);
+	assert_int_equal(rig_enter(r->cpu, c, &x), 0);
+	expect_rc(r, vmmctl_vcpu_set_budget(r->cpu, 0, 0), 0);
+	vmmctl_context_destroy(c);
+	expect_rc(r, vmmctl_space_destroy(s), 0);
+}
+
+/* A new space and context: the upper halves of its YMM registers are its. */
+static void expect_ymm(struct rig *r, uint8_t seed)
+{
+	struct vmmctl_space *s = rig_space(r);
+	struct vmmctl_context *c = rig_context(r, s);
+	uint8_t *area = calloc(1, r->info.xsave_size);
+	uint8_t *seen = rig_gpa(r, DATA_GPA);
+	struct vmmctl_exit x;
+
+	assert_non_null(area);
+	expect_rc(r, vmmctl_context_get_xsave(c, area, r->info.xsave_size),
+	    0);
+	area[XSTATE_BV] |= 7;
+	for (unsigned i = 0; i < 256; i++) {
+		area[160 + i] = (uint8_t)(seed + i);
+		area[YMM_HIGH + i] = (uint8_t)(seed ^ i);
+	}
+	expect_rc(r, vmmctl_context_set_xsave(c, area, r->info.xsave_size),
+	    0);
+	rig_load(r, BLOB(p_store_all));
+	memset(seen, 0, PAGE);
+	vmmctl_context_regs(c)->rbx = DATA;
+	rig_run_on(r, r->cpu, c, &x);
+	assert_int_equal(x.kind, VMMCTL_EXIT_SYSCALL);
+	assert_memory_equal(seen + 160, area + 160, 256);
+	assert_memory_equal(seen + YMM_HIGH, area + YMM_HIGH, 256);
+	vmmctl_context_destroy(c);
+	expect_rc(r, vmmctl_space_destroy(s), 0);
+	free(area);
+}
+
+static void extended_state_after_a_spoilt_frame(void **state)
+{
+	static const uint64_t junk[] = { 0, ~0ull, 0x4141414141414141 };
+	struct rig *r = *state;
+	struct foreign f;
+	pid_t pids[16], last[16] = { 0 };
+	unsigned reused = 0;
+
+	if ((r->info.xsave_mask & AVX) == 0)
+		rig_skip(r, "no AVX in a context");
+	foreign_begin(r, &f);
+	for (size_t i = 0; i < 3 * f.nsyscalls; i++) {
+		memset(pids, 0, sizeof(pids));
+		spoil(r, &f, f.syscalls[i / 3], junk[i % 3]);
+		expect_ymm(r, (uint8_t)i);
+		assert_in_range(procs_with_file(r->fd, pids, 16), 1, 16);
+		reused += memcmp(pids, last, sizeof(last)) == 0;
+		memcpy(last, pids, sizeof(last));
+	}
+	expect_nothing(r, &f);
+	rig_say("%u of %u processes were used again", reused,
+	    (unsigned)(3 * f.nsyscalls));
+	assert_true(f.nsyscalls == 0 || reused > 0);
+}
+
 /* ---- signals ------------------------------------------------------------ */
 
 enum way { BY_KICK, BY_BUDGET, BY_CHANGE, BY_SIGNAL };
@@ -704,6 +797,7 @@ int main(int argc, char **argv)
 		TEST(writing_to_foreign_pages),
 		TEST(stack_pointer_in_foreign_pages),
 		TEST(scribbling_over_another_vcpu),
+		TEST(extended_state_after_a_spoilt_frame),
 		TEST(with_all_signals_blocked),
 		TEST(killed_from_outside),
 		TEST(killed_before_another_vcpu_comes),

@@ -167,3 +167,15 @@ GUEST_BEGIN(x_fill)
 	rep stosq
 	syscall
 GUEST_END(x_fill)
+
+/* The same, and goes to RBX with what makes the backend's code notify. */
+GUEST_BEGIN(x_spoil)
+	cld
+	mov	%r9, %rdi
+	mov	%r8, %rcx
+	mov	%r15, %rax
+	rep stosq
+	mov	$110, %eax
+	mov	$5, %edi
+	jmp	*%rbx
+GUEST_END(x_spoil)
