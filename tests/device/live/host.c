@@ -161,7 +161,7 @@ static void processors_come_and_go(void **state)
 
 	(void)state;
 	if (!file_write(online, "1"))
-		skip();
+		skip_test("there is one processor");
 	start_all();
 	for (i = 0; i < 20; i++) {
 		assert_true(file_write(online, "0"));
@@ -183,7 +183,7 @@ static void the_host_sleeps(void **state)
 	(void)state;
 	if (!file_write(test, "core") || !file_read("/sys/power/state", line,
 	    sizeof(line)) || strstr(line, "mem") == NULL)
-		skip();
+		skip_test("this kernel cannot try it");
 	start_all();
 	for (i = 0; i < 2; i++) {
 		usleep(100000);
@@ -237,7 +237,7 @@ static void the_switch(void **state)
 	machine = machine_create();
 	if (geteuid() != 0) {
 		close(machine);
-		skip();
+		skip_test("root writes it");
 	}
 	assert_false(file_write(SYSFS "enable", "0"));
 	assert_int_equal(errno, EBUSY);
@@ -259,7 +259,7 @@ static void no_unloading_while_in_use(void **state)
 {
 	(void)state;
 	if (geteuid() != 0)
-		skip();
+		skip_test("root unloads modules");
 	expect_errno((int)syscall(SYS_delete_module, "vmm", O_NONBLOCK),
 	    EAGAIN);
 }

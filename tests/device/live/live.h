@@ -30,6 +30,11 @@ extern int device;
 	assert_int_equal(errno, (number)); \
 } while (0)
 #define must(e)	assert_return_code((e), errno)
+/* In a test's own function: its name goes with the reason. */
+#define skip_test(reason) do { \
+	print_message("# SKIP %s: %s\n", __func__, (reason)); \
+	skip(); \
+} while (0)
 
 struct vmm_info device_info(void);
 int machine_create(void);

@@ -84,7 +84,7 @@ static void pages_go_out_and_come_in(void **state)
 
 	(void)state;
 	if (!there_is_swap())
-		skip();
+		skip_test("there is no swap");
 	out = vmstat("pswpout");
 	in = vmstat("pswpin");
 	guest_start(&g, SIZE, MAP_PRIVATE);
@@ -124,7 +124,7 @@ static void merged_pages_are_split(void **state)
 	if (!file_write(KSM "pages_to_scan", "5000") ||
 	    !file_write(KSM "sleep_millisecs", "1") ||
 	    !file_write(KSM "run", "1"))
-		skip();
+		skip_test("this kernel merges no pages, or root has it do so");
 	guest_start(&g, 4 * MIB, MAP_PRIVATE);
 	vcpu_start(&v, &g, 0, DO_TOUCH);
 	vcpu_go(&v);
@@ -162,7 +162,7 @@ static void huge_pages_are_large_leaves(void **state)
 	if (!(device_info().caps & VMM_CAP_LARGE_2M) ||
 	    !file_write("/sys/kernel/mm/transparent_hugepage/enabled",
 	    "always"))
-		skip();
+		skip_test("there are no huge pages to have");
 	guest_start(&g, SIZE, MAP_PRIVATE);
 	vcpu_start(&v, &g, 0, DO_TOUCH);
 	vcpu_go(&v);

@@ -115,7 +115,10 @@ def check_list(tree):
 TOOLS = ('tools/vmmstat/vmmstat', 'tests/tools/spin', 'tests/tools/tap.sh')
 
 # What runs unless --backend names others.
-BACKENDS = ('kvm', 'vmm')
+BACKENDS = ('kvm', 'vmm', 'both')
+
+# Those with our module.
+NEED_MODULE = ('vmm', 'both')
 
 
 class Plan:
@@ -145,9 +148,9 @@ class Plan:
 
     def start_backend(self, name):
         """False, and a reason to skip, if it cannot be."""
-        if name == 'vmm' and module.source() is None:
+        if name in NEED_MODULE and module.source() is None:
             self.lines.append(
-                'begin vmm; echo "1..0 # SKIP no module: no Kbuild in '
+                f'begin {name}; echo "1..0 # SKIP no module: no Kbuild in '
                 'sys/dev/vmm"; status 0')
             return False
         self.lines.append(f'backend {name}')
