@@ -79,11 +79,6 @@ struct vmm_info {
 	uint64_t live_pages;	/* of nested tables, control structures */
 	struct vmm_fact facts[VMM_FACTS];
 };
-VMM_AT(vmm_info, caps, 8);
-VMM_AT(vmm_info, why, 32);
-VMM_AT(vmm_info, gpa_limit, 160);
-VMM_AT(vmm_info, live_machines, 200);
-VMM_AT(vmm_info, facts, 240);
 VMM_ASSERT(sizeof(struct vmm_info) == 240 + 32 * VMM_FACTS);
 
 /* CAP_SYS_ADMIN.  Turning off: EBUSY while there are machines. */
@@ -142,8 +137,6 @@ struct vmm_machine_create {
 	uint32_t flags;
 	char why[128];		/* out */
 };
-VMM_AT(vmm_machine_create, max_memory, 32);
-VMM_AT(vmm_machine_create, why, 48);
 VMM_ASSERT(sizeof(struct vmm_machine_create) == 176);
 
 #define VMM_INFO		_IOWR(VMM_IOC, 0x00, struct vmm_info)
@@ -294,17 +287,6 @@ struct vmm_regs {
 	uint64_t fs_base, gs_base;
 };
 VMM_ASSERT(sizeof(struct vmm_regs) == 160);
-VMM_AT(vmm_regs, rax, 0x00);
-VMM_AT(vmm_regs, rbx, 0x08);
-VMM_AT(vmm_regs, rcx, 0x10);
-VMM_AT(vmm_regs, rdx, 0x18);
-VMM_AT(vmm_regs, rsi, 0x20);
-VMM_AT(vmm_regs, rdi, 0x28);
-VMM_AT(vmm_regs, rbp, 0x30);
-VMM_AT(vmm_regs, rsp, 0x38);
-VMM_AT(vmm_regs, r8, 0x40);
-VMM_AT(vmm_regs, r15, 0x78);
-VMM_AT(vmm_regs, rip, 0x80);
 
 #define VMM_SET_SPACE	1u	/* cr3: root of the guest's page table; drops
 				 * old translations, as to load CR3 does */
@@ -369,9 +351,6 @@ struct vmm_exit {
 	uint8_t insn[15];	/* bytes at RIP */
 	uint8_t insn_bytes;	/* how many could be read */
 };
-VMM_AT(vmm_exit, address, 24);
-VMM_AT(vmm_exit, raw, 48);
-VMM_AT(vmm_exit, insn, 72);
 VMM_ASSERT(sizeof(struct vmm_exit) == 88);
 
 struct vmm_vcpu_page {
@@ -385,11 +364,6 @@ struct vmm_vcpu_page {
 	uint64_t dr7;
 	struct vmm_exit exit;	/* out */
 };
-VMM_AT(vmm_vcpu_page, commit, 160);
-VMM_AT(vmm_vcpu_page, context, 168);
-VMM_AT(vmm_vcpu_page, cr3, 176);
-VMM_AT(vmm_vcpu_page, dr, 192);
-VMM_AT(vmm_vcpu_page, exit, 232);
 VMM_ASSERT(sizeof(struct vmm_vcpu_page) == 320);
 
 /*
@@ -421,5 +395,75 @@ VMM_ASSERT(sizeof(struct vmm_raw) == 24);
  * any signal handler; several before that are one. */
 #define VMM_KICK		_IO(VMM_IOC, 0x41)
 #define VMM_RAW			_IOWR(VMM_IOC, 0x42, struct vmm_raw)
+
+/* ---- every offset ------------------------------------------------------- */
+
+VMM_AT(vmm_fact, name, 0); VMM_AT(vmm_fact, value, 24);
+VMM_AT(vmm_info, size, 0); VMM_AT(vmm_info, version, 4);
+VMM_AT(vmm_info, caps, 8); VMM_AT(vmm_info, vendor, 16);
+VMM_AT(vmm_info, enabled, 24); VMM_AT(vmm_info, usable, 28);
+VMM_AT(vmm_info, why, 32); VMM_AT(vmm_info, gpa_limit, 160);
+VMM_AT(vmm_info, xcr0, 168); VMM_AT(vmm_info, xsave_size, 176);
+VMM_AT(vmm_info, mxcsr_mask, 180); VMM_AT(vmm_info, max_vcpus, 184);
+VMM_AT(vmm_info, max_contexts, 188); VMM_AT(vmm_info, max_regions, 192);
+VMM_AT(vmm_info, page_size, 196); VMM_AT(vmm_info, live_machines, 200);
+VMM_AT(vmm_info, live_vcpus, 208); VMM_AT(vmm_info, live_contexts, 216);
+VMM_AT(vmm_info, live_regions, 224); VMM_AT(vmm_info, live_pages, 232);
+VMM_AT(vmm_info, facts, 240);
+VMM_AT(vmm_enable, enable, 0); VMM_AT(vmm_enable, reserved, 4);
+VMM_AT(vmm_list_entry, id, 0); VMM_AT(vmm_list_entry, created_mono_ns, 8);
+VMM_AT(vmm_list_entry, memory, 16); VMM_AT(vmm_list_entry, mapped, 24);
+VMM_AT(vmm_list_entry, pid, 32); VMM_AT(vmm_list_entry, uid, 36);
+VMM_AT(vmm_list_entry, vcpus, 40); VMM_AT(vmm_list_entry, contexts, 44);
+VMM_AT(vmm_list_entry, name, 48);
+VMM_AT(vmm_list, entries, 0); VMM_AT(vmm_list, capacity, 8);
+VMM_AT(vmm_list, count, 12);
+VMM_AT(vmm_stats, id, 0); VMM_AT(vmm_stats, flags, 8);
+VMM_AT(vmm_stats, reserved, 12);
+VMM_AT(vmm_machine_create, name, 0); VMM_AT(vmm_machine_create, max_memory, 32);
+VMM_AT(vmm_machine_create, max_vcpus, 40);
+VMM_AT(vmm_machine_create, flags, 44); VMM_AT(vmm_machine_create, why, 48);
+VMM_AT(vmm_memory, gpa, 0); VMM_AT(vmm_memory, size, 8);
+VMM_AT(vmm_memory, uaddr, 16); VMM_AT(vmm_memory, prot, 24);
+VMM_AT(vmm_memory, flags, 28);
+VMM_AT(vmm_dirty_log, gpa, 0); VMM_AT(vmm_dirty_log, size, 8);
+VMM_AT(vmm_dirty_log, bitmap, 16); VMM_AT(vmm_dirty_log, op, 24);
+VMM_AT(vmm_dirty_log, reserved, 28);
+VMM_AT(vmm_cpuid_entry, leaf, 0); VMM_AT(vmm_cpuid_entry, subleaf, 4);
+VMM_AT(vmm_cpuid_entry, flags, 8); VMM_AT(vmm_cpuid_entry, eax, 12);
+VMM_AT(vmm_cpuid_entry, ebx, 16); VMM_AT(vmm_cpuid_entry, ecx, 20);
+VMM_AT(vmm_cpuid_entry, edx, 24); VMM_AT(vmm_cpuid_entry, reserved, 28);
+VMM_AT(vmm_cpuid, entries, 0); VMM_AT(vmm_cpuid, count, 8);
+VMM_AT(vmm_cpuid, reserved, 12);
+VMM_AT(vmm_msr, index, 0); VMM_AT(vmm_msr, reserved, 4);
+VMM_AT(vmm_msr, value, 8);
+VMM_AT(vmm_context, context, 0); VMM_AT(vmm_context, reserved, 4);
+VMM_AT(vmm_xsave, buf, 0); VMM_AT(vmm_xsave, size, 8);
+VMM_AT(vmm_xsave, context, 12);
+VMM_AT(vmm_policy, context, 0); VMM_AT(vmm_policy, reserved, 4);
+VMM_AT(vmm_policy, vector, 8);
+VMM_AT(vmm_vcpu_create, index, 0); VMM_AT(vmm_vcpu_create, flags, 4);
+VMM_AT(vmm_regs, rax, 0); VMM_AT(vmm_regs, rbx, 8); VMM_AT(vmm_regs, rcx, 16);
+VMM_AT(vmm_regs, rdx, 24); VMM_AT(vmm_regs, rsi, 32); VMM_AT(vmm_regs, rdi, 40);
+VMM_AT(vmm_regs, rbp, 48); VMM_AT(vmm_regs, rsp, 56); VMM_AT(vmm_regs, r8, 64);
+VMM_AT(vmm_regs, r9, 72); VMM_AT(vmm_regs, r10, 80); VMM_AT(vmm_regs, r11, 88);
+VMM_AT(vmm_regs, r12, 96); VMM_AT(vmm_regs, r13, 104);
+VMM_AT(vmm_regs, r14, 112); VMM_AT(vmm_regs, r15, 120);
+VMM_AT(vmm_regs, rip, 128); VMM_AT(vmm_regs, rflags, 136);
+VMM_AT(vmm_regs, fs_base, 144); VMM_AT(vmm_regs, gs_base, 152);
+VMM_AT(vmm_exit, kind, 0); VMM_AT(vmm_exit, valid, 4);
+VMM_AT(vmm_exit, vector, 8); VMM_AT(vmm_exit, error_code, 12);
+VMM_AT(vmm_exit, access, 16); VMM_AT(vmm_exit, detail, 20);
+VMM_AT(vmm_exit, address, 24); VMM_AT(vmm_exit, gpa, 32);
+VMM_AT(vmm_exit, dr6, 40); VMM_AT(vmm_exit, raw, 48);
+VMM_AT(vmm_exit, info, 56); VMM_AT(vmm_exit, insn, 72);
+VMM_AT(vmm_exit, insn_bytes, 87);
+VMM_AT(vmm_vcpu_page, regs, 0); VMM_AT(vmm_vcpu_page, commit, 160);
+VMM_AT(vmm_vcpu_page, wanted, 164); VMM_AT(vmm_vcpu_page, context, 168);
+VMM_AT(vmm_vcpu_page, cr3, 176); VMM_AT(vmm_vcpu_page, deadline, 184);
+VMM_AT(vmm_vcpu_page, dr, 192); VMM_AT(vmm_vcpu_page, dr7, 224);
+VMM_AT(vmm_vcpu_page, exit, 232);
+VMM_AT(vmm_raw, op, 0); VMM_AT(vmm_raw, field, 4); VMM_AT(vmm_raw, width, 8);
+VMM_AT(vmm_raw, reserved, 12); VMM_AT(vmm_raw, value, 16);
 
 #endif
