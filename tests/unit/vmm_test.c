@@ -700,6 +700,17 @@ static int setup_vmx(void **state)
 	return start(state);
 }
 
+/* A processor that lacks a field. */
+static int raw_without_vpid(struct vmm_raw *a)
+{
+	return a->field == VMX_VPID ? -EPERM : raw_zero(a);
+}
+
+static int raw_that_ends(struct vmm_raw *a)
+{
+	return a->field == VMX_GUEST_RIP ? -EIO : raw_zero(a);
+}
+
 /* A control structure of zeros; or, if none is shown, the processor's word. */
 static void refused_by_vmx(void **state)
 {
@@ -723,6 +734,12 @@ static void refused_by_vmx(void **state)
 	run(u, VMMCTL_EXIT_FAILED);
 	assert_string_equal(u->e.field, "pin-based controls");
 	assert_string_equal(u->e.section, "SDM vol. 3C 26.2.1.1");
+	device.raw = raw_without_vpid;
+	run(u, VMMCTL_EXIT_FAILED);
+	assert_string_equal(u->e.field, "pin-based controls");
+	device.raw = raw_that_ends;
+	run(u, VMMCTL_EXIT_FAILED);
+	assert_string_equal(u->e.field, "hardware exit code");
 	device.raw = NULL;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		failing_raw = rows[i].raw;

@@ -7,6 +7,7 @@
 #include "dv.h"
 
 #include <cpuid.h>
+#include <errno.h>
 #include <string.h>
 
 void explain_cpuid(struct explain_cpuid *id)
@@ -31,17 +32,17 @@ void explain_cpuid(struct explain_cpuid *id)
 		__cpuid(0x80000021u, id->eax_more, ignored, ignored, ignored);
 }
 
-/* False, and *value 0: it is not shown. */
-static bool read_field(int vcpu, const struct explain_field *f,
+/* -errno, and *value 0; -EPERM: it is not shown, or not there. */
+static int read_field(int vcpu, const struct explain_field *f,
     uint64_t *value)
 {
 	struct vmm_raw a = {
 		.op = VMM_RAW_READ, .field = f->field, .width = f->width,
 	};
-	const bool shown = dv_call(vcpu, VMM_RAW, &a) == 0;
+	const int err = dv_call(vcpu, VMM_RAW, &a);
 
-	*value = shown ? a.value : 0;
-	return shown;
+	*value = err == 0 ? a.value : 0;
+	return err;
 }
 
 /* False: something is not shown. */
@@ -52,25 +53,29 @@ static bool read_svm(int vcpu, struct svm_vmcb *b)
 
 	memset(b, 0, sizeof(*b));
 	for (f = svm_fields; f->name != NULL; f++) {
-		if (!read_field(vcpu, f, &value))
+		if (read_field(vcpu, f, &value) != 0)
 			return false;
 		memcpy((uint8_t *)b + f->field, &value, f->width);
 	}
 	return true;
 }
 
-/* The same, but for the host's state: appendix B, bits 11-10 are 3. */
+/* The host's state (appendix B, bits 11-10 are 3) is not shown, and not every
+ * processor has VPIDs. */
 static bool read_vmx(int vcpu, struct vmx_copy *copy)
 {
 	const struct explain_field *f;
+	int err;
 
 	memset(copy, 0, sizeof(*copy));
 	for (f = vmx_fields; f->name != NULL; f++) {
 		const uint32_t n = vmx_slot(f->field);
 
-		copy->known[n] = read_field(vcpu, f, &copy->value[n]);
-		if (!copy->known[n] && (f->field >> 10 & 3) != 3)
+		err = read_field(vcpu, f, &copy->value[n]);
+		if (err != 0 && (err != -EPERM ||
+		    ((f->field >> 10 & 3) != 3 && f->field != VMX_VPID)))
 			return false;
+		copy->known[n] = err == 0;
 	}
 	return true;
 }
