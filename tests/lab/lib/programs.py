@@ -26,7 +26,9 @@ class Program:
         self.traces = 'traces' in flags
         self.slow = 'slow' in flags
         self.vkernel = path.startswith('vkernel/')
-        self.tool = path.startswith('tools/')
+        # What it needs besides, below the build tree.
+        self.files = [f for flag in flags if flag.startswith('with=')
+                      for f in flag[5:].split(',')]
 
     def name(self, backend):
         return self.path.replace('%b', backend)
@@ -111,9 +113,6 @@ def check_list(tree):
                            ', contract/%b/'.join(absent))
 
 
-# What tests of tools need.
-TOOLS = ('tools/vmmstat/vmmstat', 'tests/tools/spin', 'tests/tools/tap.sh')
-
 # What runs unless --backend names others.
 BACKENDS = ('kvm', 'vmm', 'both')
 
@@ -131,6 +130,9 @@ class Plan:
         self.lines = [f'export {shlex.quote(e)}' for e in options.env]
         if options.swap:
             self.lines.append(f'swap {options.swap}')
+        # The figures there are to be reached are without.
+        if (options.bochs or options.icount) and not options.mitigations:
+            self.lines.append('export LAB_COUNTS=1')
         self.backends = options.backend.split(',') if options.backend else []
         if options.vkernel:
             vkernel.add(root)
@@ -216,9 +218,8 @@ class Plan:
         if not os.path.exists(source):
             raise cache.Failed(f'{source}: in programs.list, but not built')
         self.root.add(source, '/lab/tests/' + name)
-        if program.tool:
-            for other in TOOLS:
-                self.root.add(os.path.join(tree, other), '/lab/' + other)
+        for other in program.files:
+            self.root.add(os.path.join(tree, other), '/lab/' + other)
         if program.traces:
             self.traces(name, host_traces(tree, program))
         self.command(name, ['/lab/tests/' + name])

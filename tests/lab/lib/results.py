@@ -38,6 +38,8 @@ class Results:
         self.tap = False        # the program speaks it
         self.bad = False        # and has said "not ok"
         self.excused = False    # but that is not its fault
+        self.planned = None     # so many tests
+        self.told = 0
         self.skipped = None     # all of it, for that reason
         self.reasons = {}       # of single tests
         self.text = []
@@ -82,8 +84,10 @@ class Results:
     def program(self, line):
         test = TEST.fullmatch(line)
         reason = re.fullmatch(r'# SKIP (\w+): (.*)', line)
+        plan = re.fullmatch(r'1\.\.(\d+)', line)
         if test:
             self.tap = True
+            self.told += 1
             self.test(test.group(1) == 'ok', test.group(3))
         elif line.startswith('1..0 # SKIP'):
             self.skipped = line[len('1..0 # SKIP'):].strip()
@@ -94,7 +98,10 @@ class Results:
             self.note(line)
         elif reason:
             self.reasons[reason.group(1)] = reason.group(2)
-        elif re.match(r'TAP version|1\.\.\d', line):
+        elif plan:
+            self.tap = True
+            self.planned = int(plan.group(1))
+        elif line.startswith('TAP version'):
             self.tap = True
         elif line == '# not ok - tests':
             pass                # cmocka's sum
@@ -127,6 +134,9 @@ class Results:
             self.result(status == '0', name)
         elif status != '0' and not self.bad:
             self.result(False, f'{name}: exit status')
+        elif self.told != (self.planned or 0):
+            self.result(False, f'{name}: {self.told} tests, not '
+                        f'{self.planned or 0}')
         self.note('\n'.join(self.text))
         if status != '0' and not self.excused:
             self.note(f'{name}: exit status {status}' + (
