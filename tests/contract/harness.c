@@ -3,6 +3,7 @@
  * The rig: a backend, a machine, a space, a context and a vCPU for one test.
  */
 #include "harness.h"
+#include "../tap.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -86,9 +87,7 @@ bool harness_begin(int argc, char **argv, int *rc)
 	int e;
 
 	choose_backend(argv[0]);
-	/* Seen when the test is killed, too; and children print nothing. */
-	setvbuf(stdout, NULL, _IOLBF, 0);
-	cmocka_set_message_output(CM_OUTPUT_TAP);
+	tap_begin();
 	if (argc > 1)
 		cmocka_set_test_filter(argv[1]);
 	signal(SIGALRM, hung);
@@ -119,6 +118,14 @@ bool harness_begin(int argc, char **argv, int *rc)
 	    info.reason);
 	vmmctl_close(v);
 	return true;
+}
+
+int harness_run(const struct CMUnitTest *tests, size_t n)
+{
+	int rc = _cmocka_run_group_tests("tests", tests, n, NULL, NULL);
+
+	tap_end();
+	return rc;
 }
 
 static struct rig *rig_open(const char *test)
@@ -305,13 +312,13 @@ void rig_say(const char *fmt, ...)
 
 void rig_skip(struct rig *r, const char *fmt, ...)
 {
+	char why[512];
 	va_list ap;
 
 	va_start(ap, fmt);
-	printf("# SKIP %s: ", r->test);
-	vprintf(fmt, ap);
-	printf("\n");
+	vsnprintf(why, sizeof(why), fmt, ap);
 	va_end(ap);
+	tap_reason(r->test, "%s", why);
 	rig_untraced(r);
 	_skip(__FILE__, __LINE__);
 	abort();

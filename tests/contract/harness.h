@@ -193,4 +193,7 @@ void expect_rc_(struct rig *r, int64_t rc, int64_t want, const char *what,
  */
 bool harness_begin(int argc, char **argv, int *rc);
 
+/* The tests of the program; returns its exit status. */
+int harness_run(const struct CMUnitTest *tests, size_t n);
+
 #endif

@@ -5,9 +5,11 @@
  * end) is the same on all of them, byte for byte.
  */
 #include "harness.h"
+#include "../tap.h"
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,7 +39,7 @@ static void folder(char *path, size_t size, size_t backend,
 static void run_program(size_t backend, const char *program)
 {
 	char dir[PATH_MAX], path[PATH_MAX];
-	int n, status;
+	int n, null, status;
 	pid_t pid;
 
 	folder(dir, sizeof(dir), backend, program);
@@ -49,7 +51,8 @@ static void run_program(size_t backend, const char *program)
 	pid = fork();
 	if (pid == 0) {
 		setenv("VMMCTL_TRACE_DIR", dir, 1);
-		if (freopen("/dev/null", "w", stdout) != NULL)
+		null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+		if (null >= 0 && dup2(null, STDOUT_FILENO) >= 0)
 			execl(path, path, (char *)NULL);
 		_exit(127);
 	}
@@ -178,7 +181,7 @@ int main(void)
 	ssize_t len = readlink("/proc/self/exe", here, sizeof(here) - 1);
 	int rc;
 
-	setvbuf(stdout, NULL, _IOLBF, 0);
+	tap_begin();
 	slash = len > 0 ? strrchr(here, '/') : NULL;
 	if (slash == NULL)
 		return 1;
@@ -198,8 +201,8 @@ int main(void)
 	    p = strtok(NULL, " "))
 		tests[n++] = (struct CMUnitTest){ p, traces_are_the_same,
 		    NULL, NULL, p };
-	cmocka_set_message_output(CM_OUTPUT_TAP);
 	rc = _cmocka_run_group_tests("same", tests, n, NULL, NULL);
+	tap_end();
 	remove_traces();
 	return rc;
 }

@@ -11,11 +11,17 @@ chmod 755 "$scratch"
 u=$$
 tests=0
 failures=0
+skipped=0
 holders=
 
 # The last thing that a test calls.
 finish()
 {
+	# All of it was skipped: so is the program.
+	if test "$tests" -gt 0 && test "$skipped" -eq "$tests"; then
+		echo "1..0 # SKIP $why"
+		exit 0
+	fi
 	echo "1..$tests"
 	test "$failures" -eq 0
 	exit $?
@@ -54,6 +60,8 @@ ok()
 skip()
 {
 	tests=$((tests + 1))
+	skipped=$((skipped + 1))
+	why=$2
 	echo "ok $tests - $1 # SKIP $2"
 }
 

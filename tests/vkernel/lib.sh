@@ -19,9 +19,16 @@ tmpfs)	memory=$(mktemp -d /dev/shm/vkernel.XXXXXX)
 esac
 tests=0
 failed=0
+skipped=0
 
 ok() { tests=$((tests + 1)); echo "ok $tests - $*"; }
-skip() { tests=$((tests + 1)); echo "ok $tests - $1 # SKIP $2"; }
+skip()
+{
+	tests=$((tests + 1))
+	skipped=$((skipped + 1))
+	reason=$2
+	echo "ok $tests - $1 # SKIP $2"
+}
 not_ok() # name; the reason is in $work/why
 {
 	tests=$((tests + 1))
@@ -30,7 +37,16 @@ not_ok() # name; the reason is in $work/why
 	tail -n "${VKERNEL_WHY:-25}" "$work/why" | sed 's/^/# /'
 }
 skip_all() { echo "1..0 # SKIP $*"; exit 0; }
-finish() { echo "1..$tests"; [ "$failed" -eq 0 ]; exit; }
+finish()
+{
+	# All of it was skipped: so is the program.
+	if [ "$tests" -gt 0 ] && [ "$skipped" -eq "$tests" ]; then
+		skip_all "$reason"
+	fi
+	echo "1..$tests"
+	[ "$failed" -eq 0 ]
+	exit
+}
 
 need() # commands
 {

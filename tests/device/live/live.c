@@ -263,8 +263,12 @@ bool device_open(void)
 
 int run_group(const char *name, const struct CMUnitTest *tests, size_t n)
 {
+	int rc;
+
 	if (!device_open())
 		return 0;
-	cmocka_set_message_output(CM_OUTPUT_TAP);
-	return _cmocka_run_group_tests(name, tests, n, NULL, NULL);
+	tap_begin();
+	rc = _cmocka_run_group_tests(name, tests, n, NULL, NULL);
+	tap_end();
+	return rc;
 }

@@ -7,6 +7,7 @@
 #define LIVE_H
 
 #include "../../../sys/dev/vmm/vmm_ioctl.h"
+#include "../../tap.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -31,8 +32,8 @@ extern int device;
 } while (0)
 #define must(e)	assert_return_code((e), errno)
 /* In a test's own function: its name goes with the reason. */
-#define skip_test(reason) do { \
-	print_message("# SKIP %s: %s\n", __func__, (reason)); \
+#define skip_test(why) do { \
+	tap_reason(__func__, "%s", (why)); \
 	skip(); \
 } while (0)
 

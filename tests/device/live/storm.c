@@ -264,6 +264,5 @@ int main(int argc, char **argv)
 	    PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (storm_counts == MAP_FAILED)
 		return 1;
-	setvbuf(stdout, NULL, _IOLBF, 0);
 	return RUN(storm_tests);
 }

@@ -129,7 +129,9 @@ class Results:
     def status(self, status, began, ended):
         name, self.running = self.running, None
         if self.skipped is not None and status == '0':
-            self.result(True, name, self.skipped)
+            # A program that has told each of its tests needs no more.
+            if not self.tap:
+                self.result(True, name, self.skipped)
         elif not self.tap:
             self.result(status == '0', name)
         elif status != '0' and not self.bad:
