@@ -1,0 +1,60 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause
+# scripts/deps with packages, an apt-get and a sudo that are stand-ins.
+. "$(dirname "$0")/tap.sh"
+deps=$(cat "$here/source")/scripts/deps
+
+mkdir "$scratch/bin"
+cat >"$scratch/bin/dpkg-query" <<'END'
+#!/bin/sh
+case " $LACKS " in *" $4 "*) exit 1 ;; esac
+echo 'install ok installed'
+END
+cat >"$scratch/bin/apt-get" <<'END'
+#!/bin/sh
+echo "$*" >>"$ASKED"
+case $* in *"${BROKEN:-nothing}"*) echo "E: no $BROKEN"; exit 100 ;; esac
+END
+printf '#!/bin/sh\nexec "$@"\n' >"$scratch/bin/sudo"
+chmod +x "$scratch/bin/"*
+ASKED=$scratch/asked
+export ASKED
+
+try()
+{
+	rm -f "$ASKED"
+	PATH="$scratch/bin:$PATH" "$deps" "$@" >"$scratch/out" 2>"$scratch/err"
+	code=$?
+}
+
+for wrong in x --dry-run "-n x"; do
+	# shellcheck disable=SC2086
+	try $wrong
+	ok "2: scripts/deps $wrong" is $code 2
+	ok "in words" err 'usage: scripts/deps'
+done
+LACKS=
+export LACKS
+try
+ok "0: nothing is missing" is $code 0
+ok "and nothing is done" test ! -e "$ASKED"
+try -n
+ok "0: nor with -n" is $code 0
+LACKS='jq bochs'
+try -n
+ok "1: -n, and something is missing" is $code 1
+ok "which is said" err 'apt-get install.* jq.* bochs$'
+ok "and not installed" test ! -e "$ASKED"
+try
+ok "0: it can be installed" is $code 0
+ok "alone" grep -q '^install .* jq bochs$' "$ASKED"
+LACKS='jq linux-source-6.12'
+BROKEN=linux-source
+export BROKEN
+try
+ok "1: it cannot" is $code 1
+ok "apt-get's own words are shown" err 'E: no linux-source'
+ok "what helps is said" err 'security updates'
+ok "it is asked for once" is "$(grep -c '^install' "$ASKED")" 1
+ok "and nothing else instead" is "$(grep -c '6\.1 \|6\.1$' "$ASKED")" 0
+finish
