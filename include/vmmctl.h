@@ -83,6 +83,7 @@ struct vmmctl_config {
  *   -EBUSY         another hypervisor holds the hardware
  *   -ENOTSUP       the processor or the kernel lacks something required
  *   -ENOMEM
+ *   -EAGAIN        no process can be made to find out
  */
 int vmmctl_open(const char *name, struct vmmctl **out, char *why,
     size_t why_size);

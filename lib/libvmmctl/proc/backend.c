@@ -51,6 +51,9 @@ static int check_seccomp(struct vmmctl *v)
 		    "seccomp filters with notification (CONFIG_SECCOMP_FILTER, "
 		    "Linux 5.0)");
 	err = host_listener_error();
+	if (err < 0)
+		return vmmctl_fail(v, -EAGAIN, "proc: no process can be made "
+		    "(error %d); raise the limit (ulimit -u)", -err);
 	if (err == EBUSY)
 		return vmmctl_fail(v, -ENOTSUP, "proc: this process is under a "
 		    "seccomp filter that notifies, a container's, of which "
@@ -88,6 +91,8 @@ static int choose(struct vmmctl *v, const char *option,
 		return vmmctl_fail(v, -EINVAL, "backend proc has the options "
 		    "seccomp and ptrace, not \"%s\"", option);
 	err = check_seccomp(v);
+	if (err == -EAGAIN)
+		return err;
 	if (err == 0)
 		*out = &proc_seccomp;
 	else if (*option == '\0')

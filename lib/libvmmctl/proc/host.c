@@ -63,7 +63,8 @@ uint64_t host_lowest_address(void)
 	return 0;
 }
 
-/* Status with which a child ends that does that; -1: there is none. */
+/* Status with which a child ends that does that, or more than any status if it
+ * is killed; -errno: there can be none. */
 static int in_child(void (*what)(void))
 {
 	sigset_t all, old;
@@ -77,10 +78,10 @@ static int in_child(void (*what)(void))
 		what();
 	sigprocmask(SIG_SETMASK, &old, NULL);
 	if (pid < 0)
-		return -1;
+		return (int)pid;
 	while (waitpid((pid_t)pid, &status, __WALL) < 0 && errno == EINTR)
 		;
-	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 256;
 }
 
 bool host_int1_is_before(void)
@@ -105,5 +106,7 @@ static IN_VFORK_CHILD void try_listener(void)
 
 int host_listener_error(void)
 {
-	return in_child(try_listener);
+	int err = in_child(try_listener);
+
+	return err > 255 ? EPERM : err;
 }

@@ -27,7 +27,7 @@ long bare_vfork(void)
  * still at the instruction.  One child process tells. */
 bool host_int1_is_before(void);
 /* Why no filter can be installed whose notifications are heard: an errno, 0 if
- * one can. */
+ * one can; negative: no process can be made to try. */
 int host_listener_error(void);
 /* The lowest address that a process of this user may map. */
 uint64_t host_lowest_address(void);

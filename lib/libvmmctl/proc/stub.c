@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #define IDLE_MAX	32u
@@ -296,6 +297,17 @@ static int find_seat(struct vmmctl_vcpu *v, struct vmmctl_space *s,
 	return 0;
 }
 
+/* The stub has inherited a limit that the owner may have raised since. */
+static int start_seat(struct proc_seat *seat)
+{
+	const struct stub *stub = seat->stub;
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NPROC, &limit) == 0)
+		(void)prlimit(stub->pid, RLIMIT_NPROC, &limit, NULL);
+	return variant_of(stub->m)->start_seat(seat);
+}
+
 /*
  * A guest that runs beside a seat that is being made can spoil its frame, or
  * destroy the stub; or that had died, and nobody had noticed.  In the next one
@@ -311,7 +323,7 @@ int stub_seat(struct vmmctl_vcpu *v, struct vmmctl_space *s,
 		err = find_seat(v, s, out);
 		if (err != 0 || (*out)->made)
 			break;
-		err = variant_of(s->m)->start_seat(*out);
+		err = start_seat(*out);
 		if (err == 0 || err == -EAGAIN)
 			break;
 		seat_died(*out);

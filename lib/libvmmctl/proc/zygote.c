@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -70,18 +71,25 @@ static IN_VFORK_CHILD void end(int status)
 
 /*
  * In the grandchild that shares our memory until it execs: only system calls,
- * and nothing that others may see.
+ * and nothing that others may see.  There may be no descriptor to be had, but
+ * those that are there are its own, and the program takes FD_SOCKET only.
  */
 static IN_VFORK_CHILD void execute(int program, int sock)
 {
 	static char *const argv[] = { (char *)(uintptr_t)"vmmctl-stub", NULL };
 	static char *const envp[] = { NULL };
-	/* Out of the way of the descriptors that are about to be set. */
-	long s = syscall(SYS_fcntl, sock, F_DUPFD, 64);
-	long p = syscall(SYS_fcntl, program, F_DUPFD_CLOEXEC, 64);
+	long err = 0;
 
-	if (s >= 0 && p >= 0 && syscall(SYS_dup3, s, FD_SOCKET, 0) >= 0)
-		syscall(SYS_execveat, p, "", argv, envp, AT_EMPTY_PATH);
+	if (program == FD_SOCKET) {
+		program = sock == 0;
+		err = syscall(SYS_dup3, FD_SOCKET, program, O_CLOEXEC);
+	}
+	if (err >= 0 && sock == FD_SOCKET)
+		err = syscall(SYS_fcntl, sock, F_SETFD, 0);
+	else if (err >= 0)
+		err = syscall(SYS_dup3, sock, FD_SOCKET, 0);
+	if (err >= 0)
+		syscall(SYS_execveat, program, "", argv, envp, AT_EMPTY_PATH);
 	end(1);
 }
 
@@ -183,7 +191,11 @@ int zygote_call(struct vmmctl_machine *m, struct zygote_request *q, int fd,
 	struct zygote_reply reply;
 	bool answered = false, want = received != NULL;
 	int result = -EPIPE, err;
+	struct rlimit limit;
 
+	/* It may have been raised since the zygote inherited it. */
+	if (getrlimit(RLIMIT_NPROC, &limit) == 0)
+		q->processes = limit.rlim_cur;
 	err = send_message(pm->socket, q, sizeof(*q), fd);
 	if (received != NULL)
 		*received = -1;

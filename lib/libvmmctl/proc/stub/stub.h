@@ -172,6 +172,7 @@ struct zygote_request {
 	uint64_t key;
 	uint32_t brief;		/* some calls notify by themselves */
 	uint32_t pad;
+	uint64_t processes;	/* the owner's RLIMIT_NPROC now */
 };
 
 /* One for each request; of a fork, also one with the listener from the seat:

@@ -19,6 +19,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 #define CODE		__attribute__((section(".text.zygote")))
@@ -286,6 +287,16 @@ static int start(void)
 	return err;
 }
 
+static void set_limit(int which, uint64_t soft)
+{
+	struct rlimit limit;
+
+	if (CALL(__NR_getrlimit, which, &limit, 0) != 0)
+		return;
+	limit.rlim_cur = soft < limit.rlim_max ? soft : limit.rlim_max;
+	CALL(__NR_setrlimit, which, &limit, 0);
+}
+
 static int adopt(int pid)
 {
 	int err = tracer_adopt(pid, request.slot, request.seats);
@@ -305,11 +316,13 @@ static int serve(int self)
 	case ZYGOTE_START:
 		return start();
 	case ZYGOTE_MEMORY:
+		/* EBADF: none came, or its number is beyond the limit. */
 		r = CALL(__NR_dup2, FD_PASSED, FD_MEM + request.index, 0);
-		return r < 0 ? (int)r : 0;
+		return r == -EBADF ? -EMFILE : r < 0 ? (int)r : 0;
 	case ZYGOTE_FORGET:
 		return (int)CALL(__NR_close, FD_MEM + request.index, 0, 0);
 	case ZYGOTE_FORK:
+		set_limit(RLIMIT_NPROC, request.processes);
 		r = CALL(__NR_fork, 0, 0, 0);
 		if (r == 0)
 			become_stub(self);
@@ -317,6 +330,7 @@ static int serve(int self)
 			return adopt((int)r);
 		return (int)r;
 	case ZYGOTE_SEAT:
+		set_limit(RLIMIT_NPROC, request.processes);
 		return tracer_seat(request.pid, request.slot, request.index);
 	case ZYGOTE_OWNER:
 		r = CALL(__NR_dup2, FD_PASSED, FD_OWNER, 0);
@@ -345,6 +359,8 @@ __attribute__((used)) void zygote_main(void)
 	for (int fd = 0; fd < FD_SOCKET; fd++)
 		CALL(__NR_close, fd, 0, 0);
 	CALL(__NR_setsid, 0, 0, 0);
+	/* Its descriptors have numbers of their own: they need not be few. */
+	set_limit(RLIMIT_NOFILE, ~0ull);
 	while (receive() == 0) {
 		reply.kind = request.kind;
 		reply.result = serve(self);
