@@ -100,15 +100,14 @@ static void a_million_kicks(void **state)
 {
 	struct rig *r = *state;
 	static struct kicker k;
-	const uint64_t kicks = 1000000, end = now_ns() + 8000000000u;
+	const uint64_t kicks = 1000000, end = now_ns() + 60000000000u;
 	uint64_t calls = 0, kicked = 0;
 
 	rig_untraced(r);
 	rig_load(r, BLOB(c_calls));
 	r->regs->rbx = 0;
 	kicker_start(&k, r, kicks, 0, 2);
-	while (k.kicked < kicks &&
-	    (now_ns() < end || kicked == 0 || calls == 0)) {
+	while (k.kicked < kicks && now_ns() < end) {
 		assert_int_equal(rig_enter(r->cpu, r->c, &r->x), 0);
 		k.exits++;
 		if (r->x.kind == VMMCTL_EXIT_KICKED) {
@@ -136,9 +135,15 @@ static void a_million_kicks(void **state)
 	rig_say("%llu kicks, %llu of them ended a run beside %llu system "
 	    "calls", (unsigned long long)k.kicked, (unsigned long long)kicked,
 	    (unsigned long long)calls);
-	assert_true(kicked >= 1);
-	assert_true(kicked <= k.kicked);
+	/* Of the two exits that each volley has waited for one is its own. */
+	assert_in_range(kicked, k.kicked / VOLLEY, k.kicked);
 	assert_true(calls >= 1);
+	if (k.kicked < kicks && kicked + calls < kicks)
+		rig_skip(r, "all was well, but in a minute there were only "
+		    "%llu kicks, and %llu exits",
+		    (unsigned long long)k.kicked,
+		    (unsigned long long)(kicked + calls));
+	assert_int_equal(k.kicked, kicks);
 }
 
 struct shake {
