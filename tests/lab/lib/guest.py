@@ -10,7 +10,7 @@ import cache
 EPOCH = os.environ.get('SOURCE_DATE_EPOCH', '1577836800')
 FOLDERS = ('bin', 'dev', 'etc', 'lab', 'lib', 'out', 'proc', 'root', 'run',
            'sys', 'tmp', 'var')
-MODULES = ('kvm', 'kvm-amd', 'kvm-intel', 'zram')
+MODULES = ('kvm', 'kvm-amd', 'kvm-intel', 'msr', 'zram')
 
 
 class Guest:
