@@ -297,5 +297,5 @@ int main(int argc, char **argv)
 
 	if (!harness_begin(argc, argv, &rc))
 		return rc;
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return harness_run(tests, sizeof(tests) / sizeof(tests[0]));
 }
