@@ -124,7 +124,7 @@ static void compare(const char *program, size_t left, size_t right)
 	    "are skipped by one", program, same, backends[left],
 	    backends[right], other, missing);
 	assert_int_equal(other, 0);
-	assert_true(same + missing > 0);
+	assert_true(same > 0);
 }
 
 static void traces_are_the_same(void **state)

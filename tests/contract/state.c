@@ -105,6 +105,9 @@ static void guest_writes_its_bases(void **state)
 		rig_run(r);
 		expect_syscall(r);
 		assert_int_equal(r->regs->gs_base, values[i]);
+		/* A brief exit has the number's 32 bits of RAX. */
+		if (r->was_brief && values[i] > UINT32_MAX)
+			rig_untraced(r);
 	}
 	rig_load(r, BLOB(s_wrfsbase));
 	r->regs->rax = NOT_CANONICAL;
