@@ -3,6 +3,7 @@
  * See live.h.
  */
 #include "live.h"
+#include "../../../include/vmmctl_counters.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -50,6 +51,31 @@ int stats_open(void)
 	assert_int_equal(list.count, 1);
 	stats.id = entry.id;
 	return ioctl(device, VMM_STATS, &stats);
+}
+
+uint64_t stats_value(int stats, const char *name)
+{
+	struct vmmctl_counters_header h;
+	struct vmmctl_counters_desc d;
+	uint64_t sum = 0, one;
+	uint32_t i, slot;
+
+	assert_int_equal(pread(stats, &h, sizeof(h), 0), sizeof(h));
+	for (i = 0; i < h.desc_count; i++) {
+		assert_int_equal(pread(stats, &d, sizeof(d), h.desc_offset +
+		    (off_t)i * h.desc_size), sizeof(d));
+		if (strcmp(d.name, name) == 0)
+			break;
+	}
+	if (i == h.desc_count)
+		fail_msg("no counter is called %s", name);
+	for (slot = 0; slot < h.slots_used; slot++) {
+		assert_int_equal(pread(stats, &one, sizeof(one),
+		    h.slot_offset + (off_t)slot * h.slot_size + d.offset),
+		    sizeof(one));
+		sum += one;
+	}
+	return sum;
 }
 
 /* The last reference to a file may be dropped by a thread of the kernel's. */

@@ -42,6 +42,8 @@ int machine_create(void);
 int vcpu_create(int machine, uint32_t index);
 /* A descriptor of the only machine's counters. */
 int stats_open(void);
+/* The sum of a counter over the machine and its vCPUs. */
+uint64_t stats_value(int stats, const char *name);
 /* Nothing is left in the whole system, at once or soon. */
 void expect_nothing_lives(void);
 

@@ -183,6 +183,7 @@ class Plan:
         self.backends = self.backends or BACKENDS
         tree = build_tree(self.options)
         check_list(tree)
+        self.lines.append('huge_pages')
         for backend in self.backends:
             chosen = [p for p in listed if backend in p.backends]
             if chosen and self.start_backend(backend):
