@@ -272,7 +272,7 @@ static int apply_policy(struct vmmctl_vcpu *v, struct vmmctl_context *c,
 static int after(struct vmmctl_vcpu *v, struct vmmctl_context *c,
     struct step *st, struct event *ev, int r, struct vmmctl_exit *e)
 {
-	const bool unseated = r == UNSEATED;
+	const bool unseated = r == UNSEATED, kept_out = r == KEPT_OUT;
 
 	if (r == ENTER_SYSCALL)
 		*ev = (struct event){ .type = EVENT_SYSCALL };
@@ -302,7 +302,7 @@ static int after(struct vmmctl_vcpu *v, struct vmmctl_context *c,
 		c->regs.rflags = (c->regs.rflags & ~RFLAGS_RF) | RFLAGS_IF |
 		    RFLAGS_FIXED;
 	r = decode_event(v, c, ev, e);
-	if (r == 0)
+	if (r == 0 && !kept_out)
 		count_add(&v->counters->handled, 1);
 	if (r <= 0)
 		return r;
