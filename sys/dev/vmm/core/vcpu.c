@@ -23,7 +23,7 @@ static struct vmm_vcpu *make(struct vmm_machine *m, uint32_t index)
 		return NULL;
 	v->machine = m;
 	v->index = index;
-	v->cpu = v->last_cpu = v->timer_cpu = VMM_NO_CPU;
+	v->cpu = v->last_cpu = v->timer_cpu = v->tags_cpu = VMM_NO_CPU;
 	v->dr7 = VMM_X86_DR7_FIXED;
 	vmm_spaces_init(v);
 	v->page = os_page_alloc(&pa);

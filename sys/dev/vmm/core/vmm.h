@@ -276,6 +276,7 @@ struct vmm_vcpu {
 	struct vmm_space *space;	/* one of these */
 	struct vmm_space spaces[VMM_SPACES];
 	uint64_t last_id;		/* of the last one that was new */
+	uint32_t tags_cpu;		/* whose tags they have */
 	struct vmm_context_state *context;	/* [v] that the owner named
 					 * last, or NULL; owned by a run */
 	uint64_t dr[4], dr7;
@@ -297,7 +298,6 @@ struct vmm_vcpu {
 			struct svm_vmcb *vmcb;	/* [I] the page */
 			uint64_t vmcb_pa;
 			uint64_t *top;	/* [I] a fifth level; NULL: none */
-			uint32_t cpu;	/* whose tags the spaces have */
 			bool raw;	/* its owner has written to vmcb */
 		} svm;
 		struct {
@@ -307,7 +307,6 @@ struct vmm_vcpu {
 			bool written;	/* what it has for ever */
 			bool launched;	/* since it was cleared */
 			bool timer;	/* counts while the guest runs */
-			uint32_t cpu;	/* whose tags the spaces have */
 			/* What is in the VMCS. */
 			uint64_t rsp, fs_base, gs_base;
 			uint64_t host_rsp, host_cr3, host_cr4, host_fs_base;
@@ -462,6 +461,17 @@ enum vmm_verdict {
 /* run.c */
 /* The space's table allows less than before, for all that is known. */
 void vmm_flush_space(struct vmm_vcpu *v);
+/* For a vendor: tags are those of one processor, generations too. */
+static inline void vmm_tags_on(struct vmm_vcpu *v, uint32_t cpu)
+{
+	unsigned i;
+
+	if (v->tags_cpu == cpu)
+		return;
+	v->tags_cpu = cpu;
+	for (i = 0; i < VMM_SPACES; i++)
+		v->spaces[i].generation = 0;
+}
 void vmm_run_expired(struct os_timer *t);
 void vmm_spaces_init(struct vmm_vcpu *v);
 /* exit.c: interrupts off, mode INSIDE. */

@@ -235,7 +235,6 @@ static int svm_vcpu_init(struct vmm_vcpu *v)
 		return ENOMEM;
 	}
 	init_vmcb(v->svm.vmcb, nested_cr3);
-	v->svm.cpu = VMM_NO_CPU;
 	v->pending = ~0u;
 	return 0;
 }
@@ -277,18 +276,6 @@ static void load_asid(struct vmm_vcpu *v, struct vmm_cpu *c,
 	b->asid = s->tag;
 }
 
-/* Generations are those of one processor. */
-static void change_cpu(struct vmm_vcpu *v, const struct vmm_cpu *c)
-{
-	unsigned i;
-
-	if (v->svm.cpu == c->number)
-		return;
-	v->svm.cpu = c->number;
-	for (i = 0; i < VMM_SPACES; i++)
-		v->spaces[i].generation = 0;
-}
-
 /* What is rarer than another space. Clean bits that it costs. */
 static uint32_t load_rare(struct vmm_vcpu *v, struct vmm_cpu *c, uint32_t what)
 {
@@ -304,7 +291,7 @@ static uint32_t load_rare(struct vmm_vcpu *v, struct vmm_cpu *c, uint32_t what)
 		for (i = 0; i < VMM_SPACES; i++)
 			v->spaces[i].stale = true;
 	if ((what & VMM_LOAD_CPU) != 0) {
-		change_cpu(v, c);
+		vmm_tags_on(v, c->number);
 		dirty = SVM_CLEAN_ALL;
 	}
 	return dirty;

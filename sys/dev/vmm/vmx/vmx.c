@@ -24,7 +24,6 @@ static int vmx_vcpu_init(struct vmm_vcpu *v)
 	if (v->vmx.vmcs == NULL)
 		return ENOMEM;
 	memcpy(v->vmx.vmcs, &revision, sizeof(revision));
-	v->vmx.cpu = VMM_NO_CPU;
 	v->pending = ~0u;
 	return 0;
 }
@@ -243,18 +242,6 @@ static void load_vpid(struct vmm_vcpu *v, struct vmm_cpu *c)
 	(void)cpu_vmwrite(VMX_VPID, s->tag);
 }
 
-/* Generations are those of one processor. */
-static void change_cpu(struct vmm_vcpu *v, const struct vmm_cpu *c)
-{
-	unsigned i;
-
-	if (v->vmx.cpu == c->number)
-		return;
-	v->vmx.cpu = c->number;
-	for (i = 0; i < VMM_SPACES; i++)
-		v->spaces[i].generation = 0;
-}
-
 /*
  * 28.3.3: what a processor remembers of nested tables goes by their root, not
  * by the VPID, and is for all vCPUs of the machine there; with it go
@@ -329,7 +316,7 @@ __attribute__((__noinline__)) static void load_all(struct vmm_vcpu *v,
 	if ((what & (VMM_LOAD_CPU | VMM_LOAD_NESTED)) != 0)
 		forget_nested(v, c);
 	if ((what & VMM_LOAD_CPU) != 0)
-		change_cpu(v, c);
+		vmm_tags_on(v, c->number);
 	load_space(v, c, what);
 }
 
