@@ -15,6 +15,7 @@
 
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
@@ -226,6 +227,18 @@ static void sysfs(void **state)
 	assert_int_equal(number(SYSFS "live/pages"), 0);
 }
 
+/* Its group is udev's. */
+static void the_node(void **state)
+{
+	struct stat st;
+
+	(void)state;
+	must(stat(VMM_DEVICE, &st));
+	assert_true(S_ISCHR(st.st_mode));
+	assert_int_equal(st.st_mode & 07777, 0660);
+	assert_int_equal(st.st_uid, 0);
+}
+
 static void the_switch(void **state)
 {
 	struct vmm_machine_create c = { .name = "refused" };
@@ -273,6 +286,7 @@ int main(void)
 		cmocka_unit_test(processors_come_and_go),
 		cmocka_unit_test(the_host_sleeps),
 		cmocka_unit_test(sysfs),
+		cmocka_unit_test(the_node),
 		cmocka_unit_test(the_switch),
 		cmocka_unit_test(no_unloading_while_in_use),
 	};
