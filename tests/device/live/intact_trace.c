@@ -5,6 +5,7 @@
 #include "intact.h"
 
 #include <signal.h>
+#include <stdio.h>
 #include <unistd.h>
 
 #include <sys/mman.h>
@@ -20,8 +21,10 @@
 
 static void set(pid_t thread, unsigned n, uint64_t value)
 {
-	if (ptrace(PTRACE_POKEUSER, thread, DR(n), value) != 0)
+	if (ptrace(PTRACE_POKEUSER, thread, DR(n), value) != 0) {
+		perror("DR");
 		_exit(1);
+	}
 }
 
 /* False: it has had enough. */
@@ -79,13 +82,14 @@ void intact_watch_begin(struct intact_watch *w, const void *address)
 	    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	assert_ptr_not_equal(w->hits, MAP_FAILED);
 	must(pipe(p));
+	/* For Yama, which not every kernel has. */
+	(void)prctl(PR_SET_PTRACER, PR_SET_PTRACER_ANY);
 	w->tracer = fork();
 	if (w->tracer == 0) {
 		close(p[0]);
 		trace(self, address, w->hits, p[1]);
 	}
 	must(w->tracer);
-	must(prctl(PR_SET_PTRACER, w->tracer));
 	close(p[1]);
 	assert_int_equal(read(p[0], &c, 1), 1);
 	close(p[0]);
