@@ -42,10 +42,16 @@ class Qemu(Machine):
     counts are the same each time."""
     needs = {'qemu-system-x86_64': 'qemu-system-x86'}
 
+    def processor(self):
+        if self.options.virt:
+            return 'max'
+        return 'max,-svm' + (',vendor=GenuineIntel'
+                             if self.options.kind == 'vmx' else '')
+
     def command(self):
         o = self.options
         command = ['qemu-system-x86_64', '-accel', 'tcg,thread=single',
-                   '-cpu', 'max', '-m', str(o.mem), '-smp', str(o.smp),
+                   '-cpu', self.processor(), '-m', str(o.mem), '-smp', str(o.smp),
                    '-nodefaults', '-no-user-config', '-no-reboot',
                    '-display', 'none', '-serial', 'file:' + self.console,
                    '-serial', 'file:' + self.output,

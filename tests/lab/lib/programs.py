@@ -136,7 +136,9 @@ class Plan:
         self.backends = options.backend.split(',') if options.backend else []
         if options.vkernel:
             vkernel.add(root)
-        if options.command:
+        if not options.virt:
+            self.refused()
+        elif options.command:
             self.one(options.command)
         else:
             self.all()
@@ -147,6 +149,13 @@ class Plan:
 
     def text(self):
         return '\n'.join(self.lines) + '\n'
+
+    def refused(self):
+        """The processor cannot: the module says what it lacks."""
+        self.backends = ['vmm']
+        self.lines.append('refused ' + shlex.quote({
+            'svm': 'the processor has no SVM (AMD-V)',
+            'vmx': 'the processor has no VMX (VT-x)'}[self.options.kind]))
 
     def start_backend(self, name):
         """False, and a reason to skip, if it cannot be."""
