@@ -36,18 +36,26 @@ static void start_all(void)
 	}
 }
 
-/* They run until now, whatever has been, and have been in the guest since. */
+static uint64_t rax(const struct vcpu *v)
+{
+	must(ioctl(v->fd, VMM_KICK));
+	usleep(10000);
+	return __atomic_load_n(&v->page->regs.rax, __ATOMIC_RELAXED);
+}
+
+/* They run until now, whatever has been, and have been in the guest since;
+ * each comes to it when the host lets it. */
 static void end_all(void)
 {
-	uint64_t had[VCPUS];
+	uint64_t had[VCPUS], end;
 	unsigned i;
 
-	for (i = 0; i < VCPUS; i++) {
-		must(ioctl(vcpus[i].fd, VMM_KICK));
-		had[i] = __atomic_load_n(&vcpus[i].page->regs.rax,
-		    __ATOMIC_RELAXED);
-	}
-	usleep(300000);
+	for (i = 0; i < VCPUS; i++)
+		had[i] = rax(&vcpus[i]);
+	end = now_ns() + 10000000000u;
+	for (i = 0; i < VCPUS; i++)
+		while (rax(&vcpus[i]) <= had[i] && now_ns() < end)
+			;
 	for (i = 0; i < VCPUS; i++) {
 		vcpu_join(&vcpus[i]);
 		assert_true(vcpus[i].page->regs.rax > had[i]);
@@ -185,6 +193,8 @@ static void the_host_sleeps(void **state)
 	if (!file_write(test, "core") || !file_read("/sys/power/state", line,
 	    sizeof(line)) || strstr(line, "mem") == NULL)
 		skip_test("this kernel cannot try it");
+	/* Of 5 seconds that it would rest. */
+	(void)file_write("/sys/module/suspend/parameters/pm_test_delay", "1");
 	start_all();
 	for (i = 0; i < 2; i++) {
 		usleep(100000);

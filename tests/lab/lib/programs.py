@@ -10,10 +10,14 @@ import subprocess
 
 import cache
 import module
+import results
 import vkernel
 
 FAULTS = os.path.join(cache.HERE, 'emulators.list')
 LIST = os.path.join(cache.HERE, 'programs.list')
+SKIPS = os.path.join(cache.HERE, 'skips.list')
+# How a reason begins that is the laboratory's own.
+OURS = 'laboratory: '
 
 
 class Program:
@@ -24,6 +28,7 @@ class Program:
         self.path = path                    # below tests/ of the build tree
         self.backends = backends.split(',')
         self.traces = 'traces' in flags
+        self.loose = 'loose' in flags
         self.slow = 'slow' in flags
         self.vkernel = path.startswith('vkernel/')
         # What it needs besides, below the build tree.
@@ -40,18 +45,39 @@ def read_list():
                 if line.strip() and not line.startswith('#')]
 
 
+def read_table(path, emulator):
+    """The lines that are for an emulator: program, test, reason."""
+    lines = []
+    with open(path, encoding='utf-8') as f:
+        for line in f:
+            if not line.strip() or line.startswith('#'):
+                continue
+            pattern, *rest = line.strip().split(None, 3)
+            if fnmatch.fnmatchcase(emulator, pattern):
+                lines.append(rest)
+    return lines
+
+
+class Skips:
+    """Tests that may be skipped there, and why."""
+
+    def __init__(self, emulator, options):
+        self.lines = read_table(
+            SKIPS, f'{emulator}/{options.kernel}/{options.smp}/'
+            f'{"swap" if options.swap else "no-swap"}')
+
+    def has(self, program, test, reason):
+        return reason.startswith(OURS) or any(
+            fnmatch.fnmatchcase(program, line[0]) and
+            fnmatch.fnmatchcase(test or '-', line[1]) and
+            fnmatch.fnmatchcase(reason, line[2]) for line in self.lines)
+
+
 class Faults:
     """What an emulator is known to get wrong."""
 
     def __init__(self, emulator):
-        self.lines = []
-        with open(FAULTS, encoding='utf-8') as f:
-            for line in f:
-                if not line.strip() or line.startswith('#'):
-                    continue
-                pattern, *rest = line.strip().split(None, 3)
-                if fnmatch.fnmatchcase(emulator, pattern):
-                    self.lines.append(rest)
+        self.lines = read_table(FAULTS, emulator)
 
     def reason(self, program, *tests):
         """Why the program's tests may fail; None: they may not."""
@@ -82,7 +108,7 @@ def build_tree(options):
 
 def host_traces(tree, program):
     """Folder with what the program writes on the host, with backend proc;
-    None: it does not run here."""
+    None: it fails here, or writes nothing."""
     path = os.path.join(tree, 'tests', program.name('proc'))
     with open(path, 'rb') as f:
         key = hashlib.sha256(f.read()).hexdigest()[:16]
@@ -98,19 +124,29 @@ def host_traces(tree, program):
                               ).returncode != 0:
                 return None
             os.rename(kept + '.new', kept)
-        return kept
+        return kept if os.listdir(kept) else None
+
+
+def built(tree):
+    """What there is for the laboratory, as the list has it."""
+    for folder, name in (('contract/kvm', 'contract/%b/'),
+                         ('device/live', 'device/live/')):
+        with open(os.path.join(tree, 'tests', folder, 'Kyuafile'),
+                  encoding='utf-8') as f:
+            for program in re.findall(r"tap_test_program{name='(\w+)'",
+                                      f.read()):
+                yield name + program
+    for script in os.listdir(os.path.join(cache.HERE, 'vkernel')):
+        if '.' not in script and script != 'init':
+            yield 'vkernel/%b/' + script
 
 
 def check_list(tree):
-    """A contract program that is not in the list would never be run."""
-    listed = {os.path.basename(p.path) for p in read_list()}
-    folder = os.path.join(tree, 'tests/contract/kvm')
-    absent = sorted(name for name in os.listdir(folder)
-                    if os.path.islink(os.path.join(folder, name)) and
-                    name not in listed)
+    """A program that is not in the list would never be run."""
+    absent = sorted(set(built(tree)) - {p.path for p in read_list()})
     if absent:
-        raise cache.Failed('not in tests/lab/programs.list: contract/%b/' +
-                           ', contract/%b/'.join(absent))
+        raise cache.Failed('not in tests/lab/programs.list: ' +
+                           ', '.join(absent))
 
 
 # What runs unless --backend names others.
@@ -161,8 +197,8 @@ class Plan:
         """False, and a reason to skip, if it cannot be."""
         if name in NEED_MODULE and module.source() is None:
             self.lines.append(
-                f'begin {name}; echo "1..0 # SKIP no module: no Kbuild in '
-                'sys/dev/vmm"; status 0')
+                f'begin {name}; echo "1..0 # SKIP {OURS}no module: no Kbuild '
+                'in sys/dev/vmm"; status 0')
             return False
         self.lines.append(f'backend {name}')
         return True
@@ -201,7 +237,7 @@ class Plan:
 
     def skip(self, name, reason):
         self.lines.append(f'begin {shlex.quote(name)}; echo "1..0 # SKIP "'
-                          f'{shlex.quote(reason)}; status 0')
+                          f'{shlex.quote(OURS + reason)}; status 0')
 
     def in_vkernel(self, name):
         """A test of the vkernel, which is a script."""
@@ -230,13 +266,24 @@ class Plan:
         self.root.add(source, '/lab/tests/' + name)
         for other in program.files:
             self.root.add(os.path.join(tree, other), '/lab/' + other)
-        if program.traces:
-            self.traces(name, host_traces(tree, program))
+        ready = not program.traces or \
+            self.traces(name, host_traces(tree, program), program.loose)
         self.command(name, ['/lab/tests/' + name])
+        if not ready:
+            self.lines.append(
+                f'begin {shlex.quote(name + results.TRACES)}; '
+                'echo "# none to compare with: its tests fail here on proc"; '
+                'status 1')
 
-    def traces(self, name, folder):
-        for trace in os.listdir(folder) if folder else []:
+    def traces(self, name, folder, loose):
+        """False: there are none."""
+        if folder is None:
+            return False
+        for trace in os.listdir(folder):
             test = trace.partition('.')[0]
             if self.faults.reason(name, test, trace) is None:
                 shutil.copy(os.path.join(folder, trace),
                             self.root.path(f'/lab/traces/{name}/{trace}'))
+        if loose:
+            self.root.write(f'/lab/loose/{name}', '')
+        return True

@@ -12,11 +12,14 @@ ALARM = re.compile(
     r'WARNING:|BUG:|BUG |Oops|Kernel panic|kernel BUG|cut here|Call Trace|'
     r'KASAN|KCSAN|UBSAN|ODEBUG|lockdep|locking correctness|'
     r'circular locking|suspicious RCU|suspected memory leaks|'
-    r'INFO: task .* blocked|self-detected stall|detected stalls|soft lockup|'
+    r'INFO: task .* blocked|self-detected stall|'
+    r'detected (expedited )?stalls|soft lockup|'
     r'hard LOCKUP|general protection fault:|unable to handle|'
     r'Objects remaining|refcount_t|[Bb]ad page|'
     r'scheduling while atomic|sleeping function called|double fault|'
     r'unchecked MSR access|page allocation failure')
+# How the name of the comparison that follows a program ends.
+TRACES = ': traces'
 
 
 class Results:
@@ -25,11 +28,13 @@ class Results:
     def __init__(self, write):
         self.write = write
         self.fault = lambda program, test: None     # Faults.reason
+        self.allowed = lambda program, test, reason: True   # Skips.has
         self.count = 0
         self.failures = 0
         self.running = None     # what began and has not ended
         self.ended = False
         self.taint = None
+        self.left_out = set()   # tests that the last program has skipped
         self.archive = None     # lines of what the guest sends out
         self.out = None
         self.forget()
@@ -68,9 +73,13 @@ class Results:
         word, _, rest = line.partition(' ')
         if word == 'begin':
             self.running = rest
+            if not rest.endswith(TRACES):
+                self.left_out = set()
             self.forget()
         elif word == 'status':
             self.status(*rest.split())
+        elif word == 'missing':
+            self.missing(*rest.split())
         elif word == 'taint':
             self.taint = int(rest)
         elif line == 'out':
@@ -117,8 +126,8 @@ class Results:
             # cmocka has it the other way round, and without the reason.
             if not name:
                 name, good = reason.strip(), True
-            self.result(good, f'{self.running}: {name}',
-                        self.reasons.get(name, reason.strip()))
+            self.left_out.add(name)
+            self.skip(good, name, self.reasons.get(name, reason.strip()))
             return
         reason = None if good else self.fault(self.running, name)
         self.bad |= not good
@@ -126,12 +135,28 @@ class Results:
         self.result(good or reason is not None, f'{self.running}: {name}',
                     reason and f'the emulator\'s fault: {reason}')
 
+    def skip(self, good, name, reason):
+        """Of a test, or, without a name, of all of the program."""
+        expected = self.allowed(self.running, name, reason)
+        self.result(good and expected, self.running +
+                    (f': {name}' if name else ''),
+                    reason if expected else None)
+        if not expected:
+            self.bad = True
+            self.note(f'skipped, and not in skips.list: {reason}')
+
+    def missing(self, program, trace):
+        """It was written on the host, and not here."""
+        test = trace.partition('.')[0]
+        if test not in self.left_out:
+            self.result(False, f'{program}: {trace} is written')
+
     def status(self, status, began, ended):
-        name, self.running = self.running, None
+        name = self.running
         if self.skipped is not None and status == '0':
             # A program that has told each of its tests needs no more.
             if not self.tap:
-                self.result(True, name, self.skipped)
+                self.skip(True, '', self.skipped)
         elif not self.tap:
             self.result(status == '0', name)
         elif status != '0' and not self.bad:
@@ -139,6 +164,7 @@ class Results:
         elif self.told != (self.planned or 0):
             self.result(False, f'{name}: {self.told} tests, not '
                         f'{self.planned or 0}')
+        self.running = None
         self.note('\n'.join(self.text))
         if status != '0' and not self.excused:
             self.note(f'{name}: exit status {status}' + (
