@@ -8,7 +8,7 @@ case $VK_BACKEND in
 off)	want='' ;;
 best)	echo "$line"
 	exit ;;
-*:*)	want="vmm: user processes run on ${VK_BACKEND%:*} (${VK_BACKEND#*:}): " ;;
+*:*)	want="vmm: user processes run on ${VK_BACKEND%:*} (${VK_BACKEND#*:})" ;;
 *)	want="vmm: user processes run on $VK_BACKEND (" ;;
 esac
 [ "${line#"$want"}" != "$line" ] || [ "$line" = "$want" ] || {

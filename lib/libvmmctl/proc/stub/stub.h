@@ -65,7 +65,7 @@
 #define FD_SOCKET	3	/* to the owner */
 #define FD_ARENA	4	/* ops and frame pages; not in stubs */
 #define FD_PASSED	5	/* one that has just been received */
-#define FD_OWNER	6	/* readable when the owner has ended; not in stubs */
+#define FD_OWNER	6	/* a pidfd of the owner; not in stubs */
 #define FD_MEM		8	/* + index of the backing */
 
 /* The call that notifies; harmless should it ever be carried out. */
