@@ -303,7 +303,8 @@ int kv_probe(struct vmmctl *v, struct kv_host *h)
 	}
 	if (err != 0 && err0 != 0)
 		return err;
-	h->set_state = !exact || ns[1] < ns[0];
+	/* What is exact is worth more than what else was going on meanwhile. */
+	h->set_state = !exact || ns[1] < ns[0] / 2;
 	h->exit_ns = h->set_state ? ns[1] : ns[0];
 	err = probe_open(&p, v, h);
 	if (err != 0)
