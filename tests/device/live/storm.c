@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
  * storm.c - the device against processes that try everything at once, and are
- * killed meanwhile: storm [SECONDS [SEED]].
+ * killed meanwhile: storm [SECONDS [SEED]]; or $STORM_SECONDS.
  *
  * A round is a few processes of some threads each (storm_ops.c), for less than
  * a second; beside half of them a good guest runs.  Afterwards nothing may be
@@ -259,6 +259,8 @@ int main(int argc, char **argv)
 		return heir();
 	if (argc > 1)
 		seconds = strtoull(argv[1], NULL, 0);
+	else if (getenv("STORM_SECONDS") != NULL)
+		seconds = strtoull(getenv("STORM_SECONDS"), NULL, 0);
 	seed = argc > 2 ? strtoull(argv[2], NULL, 0) : now_ns() % 1000000;
 	storm_counts = mmap(NULL, sizeof(*storm_counts),
 	    PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);

@@ -182,6 +182,8 @@ class Plan:
         self.lines.append('backend none')
         if options.debug:
             self.lines.append('sound')
+        if options.storm:
+            self.storm()
 
     def text(self):
         return '\n'.join(self.lines) + '\n'
@@ -192,6 +194,17 @@ class Plan:
         self.lines.append('refused ' + shlex.quote({
             'svm': 'the processor has no SVM (AMD-V)',
             'vmx': 'the processor has no VMX (VT-x)'}[self.options.kind]))
+
+    def storm(self):
+        """Guests run when the power goes off."""
+        tree = build_tree(self.options)
+        self.backends = [*self.backends, 'vmm']
+        self.lines.append('backend vmm')
+        for name in ('power', 'storm'):
+            path = f'device/live/{name}'
+            self.root.add(os.path.join(tree, 'tests', path),
+                          '/lab/tests/' + path)
+        self.lines.append('leave_running')
 
     def start_backend(self, name):
         """False, and a reason to skip, if it cannot be."""

@@ -17,7 +17,11 @@ ALARM = re.compile(
     r'hard LOCKUP|general protection fault:|unable to handle|'
     r'Objects remaining|refcount_t|[Bb]ad page|'
     r'scheduling while atomic|sleeping function called|double fault|'
-    r'unchecked MSR access|page allocation failure')
+    r'unchecked MSR access|page allocation failure|'
+    r'power: (?!all is as it should be)')
+# What a kernel says last, and device/live/power before that.
+OFF = 'reboot: Power down'
+TOLD = 'power: all is as it should be'
 # How the name of the comparison that follows a program ends.
 TRACES = ': traces'
 
