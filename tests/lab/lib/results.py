@@ -64,6 +64,11 @@ class Results:
         for line in text.splitlines():
             self.write('# ' + re.sub('^# ?', '', line))
 
+    def broke(self, program, said):
+        """Why the emulator itself may end there, having said that; or None."""
+        return self.fault(program, *(
+            'ends:' + '_'.join(line.split()[1:]) for line in said.splitlines()))
+
     def feed(self, line):
         line = line.rstrip('\r\n')
         if line.startswith('lab: '):
