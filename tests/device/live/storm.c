@@ -43,6 +43,23 @@ static void *thread(void *cookie)
 	return NULL;
 }
 
+/* The others of this process, and other processes, may have all the memory for
+ * a moment. */
+static void start(pthread_t *t, uint64_t *mine)
+{
+	int tries, error = EAGAIN;
+
+	for (tries = 0; error == EAGAIN && tries < 500; tries++) {
+		error = pthread_create(t, NULL, thread, mine);
+		if (error == EAGAIN)
+			usleep(10000);
+	}
+	if (error != 0) {
+		print_error("pthread_create: %s\n", strerror(error));
+		_exit(STORM_SETUP);
+	}
+}
+
 /* Its first thread interrupts the others, or a run might not end. */
 static void owner(uint64_t mine, const struct guest *g, const struct vcpu *v)
 {
@@ -56,8 +73,7 @@ static void owner(uint64_t mine, const struct guest *g, const struct vcpu *v)
 	storm_begin(g->machine, v->fd);
 	for (i = 0; i < n; i++) {
 		seeds[i] = storm_any();
-		if (pthread_create(&threads[i], NULL, thread, &seeds[i]) != 0)
-			_exit(STORM_SETUP);
+		start(&threads[i], &seeds[i]);
 	}
 	for (;;) {
 		usleep(storm_below(3000));
