@@ -306,9 +306,10 @@ static void changes_under_us(void)
 #define MADE_ROUNDS	5000
 #define MADE_SECONDS	2	/* and then it is enough, too */
 
-/* The page that is to be read, or what the reader wants. */
-enum { WANT_ONE = -1, WANT_NO_MORE = -2 };
+/* The page that is to be read, or that the reader wants one. */
+enum { WANT_ONE = -1 };
 static _Atomic int made;
+static _Atomic int made_enough;
 
 /* As the library does it, again and again: ready comes last. */
 static void *make_pages(void *cookie)
@@ -318,7 +319,7 @@ static void *make_pages(void *cookie)
 	size_t filled = h->desc_offset + h->desc_count * h->desc_size;
 	unsigned n = 0;
 
-	while (made != WANT_NO_MORE) {
+	while (!made_enough) {
 		int fd;
 
 		if (made != WANT_ONE) {
@@ -376,8 +377,10 @@ static void being_made(void)
 		made = WANT_ONE;
 		close(fd);
 	}
-	made = WANT_NO_MORE;
+	made_enough = 1;
 	pthread_join(maker, NULL);
+	if (made >= 0)
+		close(made);
 	printf("# %lu pages, %lu times too early; %s\n", pages, early, why);
 	report(r == 0, "a page that is being made is never refused");
 	fake_fini(&f);
