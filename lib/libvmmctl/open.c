@@ -259,6 +259,8 @@ int vmmctl_open_config(const struct vmmctl_config *config,
 	err = name == NULL || *name == '\0' || strcmp(name, "best") == 0 ?
 	    open_best(v) : open_named(v, name);
 	if (err == 0) {
+		/* What another backend lacked is in info.reason. */
+		v->why[0] = '\0';
 		*out = v;
 		return 0;
 	}

@@ -159,6 +159,7 @@ static int child_under_a_filter(struct rig *r)
 	struct sock_filter allow = BPF_STMT(BPF_RET | BPF_K,
 	    SECCOMP_RET_ALLOW);
 	const struct sock_fprog program = { 1, &allow };
+	const char *name = backend_name();
 	struct vmmctl_info info;
 	int rc;
 
@@ -169,7 +170,8 @@ static int child_under_a_filter(struct rig *r)
 	rc = child_opens(r, &info);
 	if (rc == 0 && strcmp(info.backend, "proc") == 0 &&
 	    (strcmp(info.variant, "ptrace") != 0 ||
-	    (strcmp(backend_name(), "proc") == 0 && info.reason[0] == '\0')))
+	    (name != NULL && strcmp(name, "proc") == 0 &&
+	    info.reason[0] == '\0')))
 		rc = 3;
 	return rc;
 }
