@@ -413,6 +413,7 @@ static void brief_exits_under_kicks(void **state)
 	static struct runner t;
 	static struct kicker k;
 	struct rig *r = *state;
+	const uint64_t end = now_ns() + 5000000000u;
 	uint64_t calls = 0, rdi;
 
 	rig_untraced(r);
@@ -424,7 +425,7 @@ static void brief_exits_under_kicks(void **state)
 	t.cookie = &calls;
 	kicker_start(&k, r, ~0ull, 3000, 2);
 	runner_start(&t);
-	while (!t.done && k.kicked < 1000000) {
+	while (!t.done && k.kicked < 1000000 && now_ns() < end) {
 		k.exits = t.exits;
 		sleep_us(20);
 	}
