@@ -51,7 +51,8 @@ class Qemu(Machine):
     def command(self):
         o = self.options
         command = ['qemu-system-x86_64', '-accel', 'tcg,thread=single',
-                   '-cpu', self.processor(), '-m', str(o.mem), '-smp', str(o.smp),
+                   '-cpu', self.processor(), '-m', str(o.mem),
+                   '-smp', str(o.smp),
                    '-nodefaults', '-no-user-config', '-no-reboot',
                    '-display', 'none', '-serial', 'file:' + self.console,
                    '-serial', 'file:' + self.output,
