@@ -346,7 +346,7 @@ static void a_descriptors_base_has_four_parts(void **state)
 
 /* ---- exits ---- */
 
-struct recorded {
+struct by_hand {
 	const char *what;
 	uint32_t reason, event, error, vectoring, length;
 	uint64_t qualification, gpa;
@@ -356,8 +356,8 @@ struct recorded {
 #define EV(type, vector)	(0x80000000u | (type) << 8 | (vector))
 #define ERR			VMX_EVENT_HAS_ERROR
 
-/* As they come from Bochs, and from hardware by the manual. */
-static const struct recorded recorded[] = {
+/* By hand, from the manual; what processors did is in recorded.def. */
+static const struct by_hand by_hand[] = {
 	{ "SYSCALL", 0, EV(3, 6), 0, 0, 2, 0, 0,
 	    { .kind = VMM_CAUSE_EXCEPTION, .vector = 6 } },
 	{ "#GP", 0, EV(3, 13) | ERR, 0x402, 0, 0, 0, 0,
@@ -420,7 +420,7 @@ static const struct recorded recorded[] = {
 	    { .kind = VMM_CAUSE_UNKNOWN, .info = { 9 } } },
 };
 
-static void decode(const struct recorded *r, struct vmm_cause *c)
+static void decode(const struct by_hand *r, struct vmm_cause *c)
 {
 	fake_vmx_put(VMX_REASON, r->reason);
 	fake_vmx_put(VMX_EVENT, r->event);
@@ -438,8 +438,8 @@ static void exits_mean_what_the_manual_says(void **state)
 	size_t i;
 
 	(void)state;
-	for (i = 0; i < sizeof(recorded) / sizeof(recorded[0]); i++) {
-		const struct recorded *r = &recorded[i];
+	for (i = 0; i < sizeof(by_hand) / sizeof(by_hand[0]); i++) {
+		const struct by_hand *r = &by_hand[i];
 		const struct vmm_cause *w = &r->want;
 		struct vmm_cause c;
 
