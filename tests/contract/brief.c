@@ -453,12 +453,13 @@ static void a_second_vcpu_comes(void **state)
 	static struct runner t;
 	struct rig *r = *state;
 	const uint64_t rounds = rig_scale(r, 300, 50, 100);
+	const uint64_t end = now_ns() + 5000000000u;
 	struct vmmctl_vcpu *second;
 
 	rig_untraced(r);
 	remake(r);
 	expect_rc(r, vmmctl_vcpu_create(r->m, &second), 0);
-	for (uint64_t i = 0; i < rounds; i++) {
+	for (uint64_t i = 0; i < rounds && (i < 50 || now_ns() < end); i++) {
 		struct vmmctl_space *s = rig_space(r);
 		struct vmmctl_context *a = rig_context(r, s);
 		struct vmmctl_context *b = rig_context(r, s);

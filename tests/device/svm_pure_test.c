@@ -68,6 +68,9 @@ static void each_feature_is_one_capability(void **state)
 		id.svm_edx |= bits[i].edx;
 		assert_int_equal(usable(&id), before | bits[i].cap);
 	}
+	id = plain();
+	id.features_edx = SVM_CPUID_FEATURES_1G;
+	assert_int_equal(usable(&id), before | VMM_CAP_LARGE_1G);
 }
 
 static void what_is_missing_is_said(void **state)

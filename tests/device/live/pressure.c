@@ -13,6 +13,9 @@
 
 #include <sys/mman.h>
 
+#ifndef MAP_HUGE_1GB
+#define MAP_HUGE_1GB	(30 << 26)
+#endif
 #ifndef MADV_PAGEOUT
 #define MADV_PAGEOUT	21
 #endif
@@ -21,6 +24,8 @@
 #define KSM	"/sys/kernel/mm/ksm/"
 /* Counters of a vCPU by their order in vmm_device_counters.def. */
 #define LARGE_2M	16
+#define LARGE_1G	17
+#define GIB		(1ull << 30)
 
 static uint64_t vmstat(const char *name)
 {
@@ -185,6 +190,71 @@ static void huge_pages_are_large_leaves(void **state)
 	expect_nothing_lives();
 }
 
+/* One leaf, which goes in small pieces: by the log, and as a whole. */
+static void giant_pages_are_giant_leaves(void **state)
+{
+	struct vmm_memory r = { .gpa = GIB, .size = GIB,
+	    .prot = VMM_PROT_READ | VMM_PROT_WRITE };
+	static uint64_t dirty[GIB / PAGE / 64];
+	struct vmm_dirty_log log = { .gpa = GIB, .size = GIB };
+	uint64_t entry = GIB | 0x87, n;
+	uint8_t *giant;
+	struct guest g;
+	struct vcpu v;
+
+	(void)state;
+	giant = mmap(NULL, GIB, PROT_READ | PROT_WRITE, MAP_PRIVATE |
+	    MAP_ANONYMOUS | MAP_HUGETLB | MAP_HUGE_1GB, -1, 0);
+	if (giant == MAP_FAILED || !(device_info().caps & VMM_CAP_LARGE_1G))
+		skip_test("there is no page of 1 GiB (hugepagesz=1G "
+		    "hugepages=1)");
+	guest_start(&g, 4 * MIB, MAP_PRIVATE);
+	/* In the guest's table of 1 GiB pages. */
+	memcpy(g.memory + 0x2008, &entry, sizeof(entry));
+	r.uaddr = (uintptr_t)giant;
+	must(ioctl(g.machine, VMM_MEMORY_MAP, &r));
+	vcpu_start(&v, &g, 0, DO_TOUCH);
+	v.page->regs.rsi = GIB;
+	v.page->regs.rdx = 2 * GIB;
+	vcpu_go(&v);
+	expect_growth(giant + GIB - PAGE);
+	vcpu_join(&v);
+	print_message("# leaves of 1 GiB: %llu, of 2 MiB: %llu\n",
+	    (unsigned long long)v.counters[LARGE_1G],
+	    (unsigned long long)v.counters[LARGE_2M]);
+	/* Read-only first, where that is what the walk asks for. */
+	assert_in_range(v.counters[LARGE_1G], 1, 2);
+	assert_in_range(v.counters[LARGE_2M], 0, 3);
+	for (n = 0; n < GIB; n += PAGE)
+		assert_in_range(word(giant + n) - v.page->regs.rax, 0, 1);
+
+	/* Each page of it is seen when it is written. */
+	log.op = VMM_DIRTY_ENABLE;
+	must(ioctl(g.machine, VMM_DIRTY_LOG, &log));
+	v.page->regs.rip = DO_TOUCH;
+	v.page->regs.rsi = GIB + 512 * MIB;
+	v.page->regs.rdx = GIB + 512 * MIB + 3 * PAGE;
+	v.stop = false;
+	n = word(giant + 512 * MIB + 2 * PAGE);
+	vcpu_go(&v);
+	while (word(giant + 512 * MIB + 2 * PAGE) - n < 3)
+		usleep(1000);
+	vcpu_join(&v);
+	log.op = VMM_DIRTY_GET;
+	log.bitmap = (uintptr_t)dirty;
+	must(ioctl(g.machine, VMM_DIRTY_LOG, &log));
+	for (n = 0; n < GIB / PAGE / 64; n++)
+		assert_int_equal(dirty[n], n == GIB / PAGE / 128 ? 7 : 0);
+
+	/* With the page its leaf goes. */
+	munmap(giant, GIB);
+	must(ioctl(v.fd, VMM_RUN));
+	assert_int_equal(v.page->exit.kind, VMM_EXIT_MEMORY);
+	vcpu_end(&v);
+	guest_end(&g);
+	expect_nothing_lives();
+}
+
 static void expect_rest(const void *at)
 {
 	uint64_t had = word(at);
@@ -246,6 +316,7 @@ int main(void)
 		cmocka_unit_test(pages_go_out_and_come_in),
 		cmocka_unit_test(merged_pages_are_split),
 		cmocka_unit_test(huge_pages_are_large_leaves),
+		cmocka_unit_test(giant_pages_are_giant_leaves),
 		cmocka_unit_test(what_was_taken_is_not_written),
 	};
 

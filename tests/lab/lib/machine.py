@@ -6,6 +6,9 @@ import shutil
 
 import cache
 
+# Where nothing else is in 1 GiB: Bochs' boot loader has files below 2 GiB, its
+# BIOS tables below 3.
+GIANT = {False: 3328, True: 5632}
 APPEND = ('console=ttyS0,115200 quiet loglevel=5 panic=-1 reboot=t mce=off '
           'nokaslr nowatchdog cryptomgr.notests clearcpuid=rdrand,rdseed '
           'norandmaps random.trust_cpu=off')
@@ -69,7 +72,7 @@ class Qemu(Machine):
 BOCHSRC = """
 config_interface: textconfig
 display_library: sdl2
-megs: {mem}
+memory: guest={mem}, host={host}
 cpu: model={model}, count={smp}, ips=50000000, reset_on_triple_fault=0, \
 ignore_bad_msrs={lenient}, msrs={here}/msrs.def
 romimage: file=/usr/share/bochs/BIOS-bochs-latest, options=fastboot
@@ -135,7 +138,8 @@ class Bochs(Machine):
         with open(os.path.join(self.work, 'bochsrc'), 'w',
                   encoding='ascii') as f:
             f.write(BOCHSRC.format(
-                mem=o.mem, model=o.model, smp=o.smp, here=cache.HERE,
+                mem=o.mem, host=min(o.mem, 2048), model=o.model,
+                smp=o.smp, here=cache.HERE,
                 lenient=int(o.model in LENIENT), work=self.work, epoch=EPOCH))
         # Its debugger is built in, and waits to be told to go on.
         debugger = os.path.join(self.work, 'debugger')

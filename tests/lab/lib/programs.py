@@ -64,6 +64,7 @@ class Skips:
     def __init__(self, emulator, options):
         self.lines = read_table(
             SKIPS, f'{emulator}/{options.kernel}/{options.smp}/'
+            f'{"giant" if options.giant else "no-giant"}/'
             f'{"swap" if options.swap else "no-swap"}')
 
     def has(self, program, test, reason):

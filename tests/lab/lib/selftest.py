@@ -87,7 +87,8 @@ class Skips(unittest.TestCase):
                                  ('device/live/a', '', 'no such thing')])
 
     def test_the_list(self):
-        options = types.SimpleNamespace(kernel='6.1', smp=1, swap=None)
+        options = types.SimpleNamespace(kernel='6.1', smp=1, swap=None,
+                                        giant=False)
         skips = programs.Skips('qemu', options)
         here = ('device/live/host', 'processors_come_and_go')
         self.assertTrue(skips.has(*here, 'there is one processor'))

@@ -27,6 +27,9 @@ int svm_usable(const struct svm_cpuid *id, uint64_t *caps, const char **why)
 
 	*caps = VMM_CAP_GUEST_USER | VMM_CAP_CPUID | VMM_CAP_LARGE_2M |
 	    VMM_CAP_HW_DIRTY;
+	/* APM vol. 2 15.25.5, 5.3.5: nested tables are as the host's own. */
+	if ((id->features_edx & SVM_CPUID_FEATURES_1G) != 0)
+		*caps |= VMM_CAP_LARGE_1G;
 	if ((id->svm_edx & SVM_CPUID_NRIPS) != 0)
 		*caps |= VMM_CAP_NRIP;
 	if ((id->svm_edx & SVM_CPUID_DECODE) != 0)

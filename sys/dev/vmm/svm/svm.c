@@ -28,6 +28,7 @@ static void read_cpuid(struct svm_cpuid *id)
 		return;
 	cpu_cpuid(SVM_CPUID_FEATURES, 0, r);
 	id->features_ecx = r[2];
+	id->features_edx = r[3];
 	if ((id->features_ecx & SVM_CPUID_FEATURES_SVM) == 0)
 		return;
 	cpu_cpuid(SVM_CPUID_SIZES, 0, r);

@@ -9,8 +9,9 @@
 
 #include "../vmm_ioctl.h"	/* for types */
 
-#define SVM_CPUID_FEATURES	0x80000001u	/* ECX bit 2: SVM */
-#define SVM_CPUID_FEATURES_SVM	(1u << 2)
+#define SVM_CPUID_FEATURES	0x80000001u
+#define SVM_CPUID_FEATURES_SVM	(1u << 2)	/* ECX */
+#define SVM_CPUID_FEATURES_1G	(1u << 26)	/* EDX: pages of 1 GiB */
 #define SVM_CPUID_SIZES		0x80000008u	/* EAX: address widths */
 #define SVM_CPUID		0x8000000au	/* EBX: ASIDs; EDX: */
 #define SVM_CPUID_NP		(1u << 0)

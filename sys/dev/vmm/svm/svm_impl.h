@@ -70,7 +70,7 @@ static inline void svm_decode(struct svm_vmcb *b, uint64_t caps,
 /* The processor's words about itself, for probe. */
 struct svm_cpuid {
 	uint32_t max_leaf; /* of 8000_0000 */
-	uint32_t features_ecx; /* 8000_0001 */
+	uint32_t features_ecx, features_edx; /* 8000_0001 */
 	uint32_t sizes_eax, sizes_ebx; /* 8000_0008 */
 	uint32_t revision, asids, svm_edx; /* 8000_000A EAX EBX EDX */
 	uint64_t vm_cr; /* 0: none */
