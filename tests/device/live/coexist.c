@@ -285,7 +285,7 @@ static void they_fight(void **state)
 	const uint64_t least = now_ns() + 500000000u;
 	const uint64_t most = now_ns() + 60000000000u;
 	struct rival r = { .had = 0 };
-	unsigned had = 0;
+	unsigned had = 0, n = 0;
 
 	(void)state;
 	assert_int_equal(pthread_create(&r.thread, NULL, rival, &r), 0);
@@ -293,9 +293,10 @@ static void they_fight(void **state)
 	    __atomic_load_n(&r.had, __ATOMIC_RELAXED) == 0) &&
 	    now_ns() < most)) {
 		had += try_machine();
-		/* Where there is one processor the other is never at it
-		 * between two of these. */
-		usleep(1000);
+		/* Or, where there is one processor, the other one would
+		 * always come while there is a machine. */
+		if (n++ % 2 != 0)
+			usleep(n * 997 % 30000);
 	}
 	__atomic_store_n(&r.stop, true, __ATOMIC_RELAXED);
 	pthread_join(r.thread, NULL);
