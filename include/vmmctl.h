@@ -60,8 +60,8 @@ struct vmmctl_vcpu;
 struct vmmctl_config {
 	uint32_t size;		/* sizeof(struct vmmctl_config) */
 	uint32_t flags;		/* must be 0 */
-	const char *backend;	/* "vmm", "kvm", "proc", with ":option"; NULL:
-				 * $VMMCTL_BACKEND, else the best that works */
+	const char *backend;	/* "vmm", "kvm", "proc", with ":option", or
+				 * "best"; NULL: $VMMCTL_BACKEND, else best */
 	/* Where the library's own objects live; NULL: malloc and free. */
 	void *(*alloc)(void *cookie, size_t size);
 	void (*free)(void *cookie, void *p);
@@ -181,7 +181,11 @@ struct vmmctl_machine_config {
 };
 #define VMMCTL_BRIEF_WORDS	8u
 
-/* config may be NULL.  -EINVAL -ENOTSUP -ENOMEM -EMFILE */
+/*
+ * config may be NULL.  -EINVAL -ENOTSUP -ENOMEM -EMFILE; backend vmm: -EBUSY,
+ * the hardware has been taken since, -EDQUOT, the user has as many machines
+ * as one may have.
+ */
 int vmmctl_machine_create(struct vmmctl *v,
     const struct vmmctl_machine_config *config, struct vmmctl_machine **out);
 void vmmctl_machine_destroy(struct vmmctl_machine *m);
@@ -195,6 +199,7 @@ void vmmctl_machine_destroy(struct vmmctl_machine *m);
  *   -EINVAL  unaligned, empty, wraps, beyond gpa_limit, or overlaps
  *   -ENOMEM  over the machine's max_memory
  *   -EACCES  fd is not open for what prot asks
+ *   -EBADF   fd is not open
  */
 int vmmctl_memory_map(struct vmmctl_machine *m, uint64_t gpa, uint64_t len,
     int fd, uint64_t offset, uint32_t prot);
@@ -216,7 +221,8 @@ int vmmctl_memory_protect(struct vmmctl_machine *m, uint64_t gpa,
 /*
  * Physical copy-in and copy-out.  Return the bytes copied, which is less than
  * len when memory ends on the way; -EFAULT when not one byte could be copied.
- * prot does not apply: this is the owner's access.
+ * prot does not apply: this is the owner's access; but nothing is written
+ * through a descriptor that is open for reading only.
  */
 int64_t vmmctl_memory_read(struct vmmctl_machine *m, uint64_t gpa, void *buf,
     size_t len);
@@ -414,7 +420,7 @@ struct vmmctl_exit {
 	const char *section;	/* "SDM vol. 3C 26.3.1.4" */
 };
 
-/* -ENOSPC over max_vcpus, -ENOMEM, -EAGAIN */
+/* -ENOSPC over max_vcpus, -ENOMEM, -EMFILE */
 int vmmctl_vcpu_create(struct vmmctl_machine *m, struct vmmctl_vcpu **out);
 void vmmctl_vcpu_destroy(struct vmmctl_vcpu *v);
 /*
@@ -426,6 +432,9 @@ void vmmctl_vcpu_destroy(struct vmmctl_vcpu *v);
  *   -EBUSY   the vCPU or the context is running already
  *   -EINVAL  the context is of another machine
  *   -ENOMEM  the host has no memory for the run
+ *   -EAGAIN  the host has no process, thread or descriptor to give
+ *   -EIO     the guest user's process is gone, or the host goes down
+ *   -EPERM   the host forbids ptrace (proc:ptrace)
  */
 int vmmctl_vcpu_run(struct vmmctl_vcpu *v, struct vmmctl_context *c,
     struct vmmctl_exit *exit);
@@ -436,7 +445,7 @@ int vmmctl_vcpu_run(struct vmmctl_vcpu *v, struct vmmctl_context *c,
  */
 void vmmctl_vcpu_kick(struct vmmctl_vcpu *v);
 /*
- * From now on the vCPU may spend ns nanoseconds in run and take exits exits;
+ * From now on the vCPU may spend ns nanoseconds in guests and take exits exits;
  * 0: no limit.  When one is used up run returns BUDGET until it is set anew.
  */
 int vmmctl_vcpu_set_budget(struct vmmctl_vcpu *v, uint64_t ns,

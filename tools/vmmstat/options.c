@@ -28,7 +28,7 @@ static const char usage_text[] =
     "  -d, --device        those of /dev/vmm instead of the libraries'\n"
     "      --raw           with the processor's own exit codes\n"
     "  -m, --machine M     a machine: its name, its id as -l shows it, or\n"
-    "                      the file of a saved counter page\n"
+    "                      the path of a saved counter page\n"
     "  -p, --pid PID       the machines of a process\n"
     "  -k, --sort KEY      sort by a column or a counter\n"
     "  -o, --output FILE   write there instead of to the standard output\n"
