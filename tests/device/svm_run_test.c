@@ -453,6 +453,22 @@ static void bases_and_stack_are_the_guests(void **state)
 	unload(d);
 }
 
+/* BTF of a debugger's, bus locks of the host's: the fake looks inside. */
+static void the_hosts_debugctl_is_not_the_guests(void **state)
+{
+	struct device *d = load_on(0);
+	uint64_t value;
+
+	(void)state;
+	for (value = 0; value <= 4; value += 2) {
+		fake_msr_set(FAKE_CPUS, SVM_MSR_DEBUGCTL, value);
+		run_syscall(d);
+		assert_int_equal(fake_msr_get(0, SVM_MSR_DEBUGCTL), value);
+	}
+	fake_msr_set(FAKE_CPUS, SVM_MSR_DEBUGCTL, 0);
+	unload(d);
+}
+
 static void change_state(struct vmm_regs *regs, struct vmm_state *s)
 {
 	regs->rbx = 77;
@@ -605,6 +621,7 @@ int main(void)
 		cmocka_unit_test(a_raw_write_is_seen_by_the_processor),
 		cmocka_unit_test(a_refused_entry_has_flushed_nothing),
 		cmocka_unit_test(bases_and_stack_are_the_guests),
+		cmocka_unit_test(the_hosts_debugctl_is_not_the_guests),
 		cmocka_unit_test(what_the_guest_changes_is_told),
 		cmocka_unit_test(an_exit_ends_the_shadow_of_mov_ss),
 		cmocka_unit_test(selectors_are_not_seen_by_the_next_space),

@@ -246,6 +246,8 @@ void svm_enter(uint64_t vmcb_pa, uint64_t host_pa, struct vmm_regs *regs)
 	if ((fake_msr_get(cpu, SVM_MSR_EFER) & VMM_X86_EFER_SVME) == 0)
 		fake_bug("VMRUN: #UD in the kernel, EFER.SVME is clear");
 	(void)os_page_at(fake_msr_get(cpu, SVM_MSR_HSAVE_PA));
+	if (fake_msr_get(cpu, SVM_MSR_DEBUGCTL) != 0)
+		fake_bug("the guest runs with the host's DEBUGCTL");
 	if (!fake.cur->in_guest || fake.cur->spins != 0)
 		fake_bug("VMRUN at no time for it");
 	fake_vmrun.entries++;

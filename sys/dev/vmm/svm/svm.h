@@ -20,6 +20,7 @@
 #define SVM_CPUID_FLUSH_ASID	(1u << 6)
 #define SVM_CPUID_DECODE	(1u << 7)
 
+#define SVM_MSR_DEBUGCTL	0x1d9u		/* 13.1.1.4 */
 #define SVM_MSR_EFER		0xc0000080u
 #define SVM_MSR_VM_CR		0xc0010114u	/* 15.30.1 */
 #define SVM_VM_CR_LOCK		(1ull << 3)
