@@ -106,15 +106,19 @@ static int proc_open(struct vmmctl *v, const char *option)
 	const struct proc_variant *variant;
 	struct vmmctl_info *info = &v->info;
 	struct proc *p;
-	int err = choose(v, option, &variant);
+	int err = choose(v, option, &variant), before;
 
 	if (err != 0)
 		return err;
+	before = host_int1_is_before();
+	if (before < 0)
+		return vmmctl_fail(v, -EAGAIN, "proc: no process can be made "
+		    "(error %d); raise the limit (ulimit -u)", -before);
 	p = vmmctl_zalloc(v, sizeof(*p));
 	if (p == NULL)
 		return vmmctl_fail(v, -ENOMEM, "no memory for the backend");
 	p->variant = variant;
-	p->int1_before = host_int1_is_before();
+	p->int1_before = before;
 	v->backend_data = p;
 	strcpy(info->variant, variant->name);
 	if (filters_trap())

@@ -84,9 +84,11 @@ static int in_child(void (*what)(void))
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 256;
 }
 
-bool host_int1_is_before(void)
+int host_int1_is_before(void)
 {
-	return in_child(try_int1) == 1;
+	int r = in_child(try_int1);
+
+	return r < 0 ? r : r == 1;
 }
 
 /* As a seat does; a filter stays, so it is a child's. */

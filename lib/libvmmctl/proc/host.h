@@ -24,8 +24,9 @@ long bare_vfork(void)
 }
 
 /* INT1 is a trap (SDM vol. 3A 6.4.4), but some hypervisors report it with RIP
- * still at the instruction.  One child process tells. */
-bool host_int1_is_before(void);
+ * still at the instruction.  One child process tells; negative: none can be
+ * made. */
+int host_int1_is_before(void);
 /* Why no filter can be installed whose notifications are heard: an errno, 0 if
  * one can; negative: no process can be made to try. */
 int host_listener_error(void);

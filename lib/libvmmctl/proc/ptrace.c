@@ -64,7 +64,7 @@ static int wait_turn(struct proc_seat *seat, uint64_t deadline)
 		if (atomic_load(turn_of(seat)) == TRACE_OWNER)
 			break;
 		if (err == EINTR)
-			return -EINTR;
+			return zygote_lives(seat->stub->m) ? -EINTR : -ESRCH;
 		if (err == ETIMEDOUT && limit == deadline)
 			return -ETIMEDOUT;
 		if (err == ETIMEDOUT && !zygote_lives(seat->stub->m))
@@ -162,7 +162,12 @@ static int start_seat(struct proc_seat *seat)
 	    .index = seat->index };
 	int err = zygote_call(seat->stub->m, &q, -1, NULL);
 
-	return err != 0 ? err : attached(seat);
+	if (err == 0)
+		err = attached(seat);
+	/* Its thread may be there, and nobody traces it. */
+	if (err != 0)
+		seat_died(seat);
+	return err;
 }
 
 static void seat_clear(struct proc_seat *seat)

@@ -68,6 +68,20 @@ static int seat_receive(struct proc_seat *seat, uint64_t ns,
 	return 0;
 }
 
+/* The same within PATIENCE_NS, however many signals come to us. */
+static int seat_await(struct proc_seat *seat, uint64_t args[6])
+{
+	const uint64_t end = os_mono_ns() + PATIENCE_NS;
+	uint64_t now;
+	int err;
+
+	do {
+		now = os_mono_ns();
+		err = seat_receive(seat, end > now ? end - now : 1, args);
+	} while (err == -EINTR && now < end);
+	return err == -EINTR ? -ETIMEDOUT : err;
+}
+
 /* -ENOENT: a signal has taken the thread out of the call: it notifies again. */
 static int answer(struct proc_seat *seat, uint64_t value)
 {
@@ -139,9 +153,7 @@ static int seat_ready(struct proc_seat *seat, int listener)
 	/* Since Linux 6.6; without it an unpinned hand-over changes CPUs. */
 	(void)ioctl(listener, SECCOMP_IOCTL_NOTIF_SET_FLAGS,
 	    SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP);
-	do {
-		err = seat_receive(seat, PATIENCE_NS, args);
-	} while (err == -EINTR);
+	err = seat_await(seat, args);
 	if (err == 0)
 		err = frame_learn(seat, args);
 	return err;
@@ -213,9 +225,7 @@ static int pull(struct proc_seat *seat, uint64_t *fs_base, uint64_t *gs_base)
 	 * is heard. */
 	for (int i = 0; i < PULLS_MAX && seat->in_call && err == 0; i++) {
 		syscall(SYS_tgkill, seat->stub->pid, seat->tid, KICK_SIGNAL);
-		do {
-			err = seat_receive(seat, PATIENCE_NS, args);
-		} while (err == -EINTR);
+		err = seat_await(seat, args);
 	}
 	if (err != 0 || seat->in_call) {
 		/* The frame has what there is; nobody enters again. */
@@ -265,13 +275,8 @@ static int flush(struct proc_seat *seat)
 	frame_arm(seat, pm->key);
 	seat->ops->resume = 0;
 	err = answer_handler(seat);
-	while (err == 0) {
-		err = seat_receive(seat, PATIENCE_NS, args);
-		if (err == -EINTR)
-			err = 0;
-		else
-			break;
-	}
+	if (err == 0)
+		err = seat_await(seat, args);
 	if (err == -ETIMEDOUT)
 		err = -ESRCH;
 	if (err != 0)
@@ -287,28 +292,30 @@ static int flush(struct proc_seat *seat)
 /*
  * Wait for the guest's next notification.  A guest that does not come out
  * when it is told to, by us or by another thread's kick, has blocked its
- * signals: that ends it.
+ * signals: that ends it, however many signals come to us meanwhile.
  */
 static int wait_exit(struct vmmctl_vcpu *v, struct proc_seat *seat,
     uint64_t deadline, uint64_t args[6], enum event_type *cause)
 {
-	bool told = false;
+	uint64_t told = 0;	/* until when it may take to come */
 	int err;
 
 	for (;;) {
-		uint64_t ns = PATIENCE_NS;
+		uint64_t ns = PATIENCE_NS, end = told != 0 ? told : deadline;
 		bool last = false;	/* of the time there is */
 
-		if (!told && deadline != 0) {
+		if (end != 0) {
 			uint64_t now = os_mono_ns();
 
-			last = deadline < now + PATIENCE_NS;
+			last = end < now + PATIENCE_NS;
 			if (last)
-				ns = deadline > now ? deadline - now : 1;
+				ns = end > now ? end - now : 1;
 		}
 		err = seat_receive(seat, ns, args);
-		if (err == -ETIMEDOUT && told) {
+		if (told != 0 && (err == -ETIMEDOUT ||
+		    (err == -EINTR && ns == 1))) {
 			kill(seat->stub->pid, SIGKILL);
+			told = os_mono_ns() + PATIENCE_NS;
 			continue;
 		}
 		if (err == -ETIMEDOUT && last)
@@ -320,7 +327,8 @@ static int wait_exit(struct vmmctl_vcpu *v, struct proc_seat *seat,
 		else if (atomic_load(&v->kicked) == 0 &&
 		    atomic_load(&v->running->parked) == 0)
 			continue;
-		told = true;
+		if (told == 0)
+			told = os_mono_ns() + PATIENCE_NS;
 		proc_kick(v);
 	}
 }

@@ -3,6 +3,7 @@
  * zygote.c - the owner's side of the zygote: starting it, asking it, ending
  * it.  The program is in stub/, embedded.
  */
+#include "../os.h"
 #include "host.h"
 #include "proc.h"
 
@@ -154,11 +155,15 @@ static int receive_message(int sock, void *data, size_t len, int *fd)
 	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1,
 	    .msg_control = &control, .msg_controllen = sizeof(control) };
 	struct pollfd p = { .fd = sock, .events = POLLIN };
+	const uint64_t end = os_mono_ns() + PATIENCE_NS;
+	uint64_t now;
 	ssize_t n;
 	int ready;
 
 	do {
-		ready = poll(&p, 1, (int)(PATIENCE_NS / 1000000));
+		now = os_mono_ns();
+		ready = poll(&p, 1, end > now ?
+		    (int)((end - now + 999999) / 1000000) : 0);
 	} while (ready < 0 && errno == EINTR);
 	if (ready == 0)
 		return -ETIMEDOUT;
