@@ -432,7 +432,8 @@ void vmmctl_vcpu_destroy(struct vmmctl_vcpu *v);
  *   -EBUSY   the vCPU or the context is running already
  *   -EINVAL  the context is of another machine
  *   -ENOMEM  the host has no memory for the run
- *   -EAGAIN  the host has no process, thread or descriptor to give
+ *   -EAGAIN  the host has no process or thread to give
+ *   -EMFILE  nor a descriptor
  *   -EIO     the guest user's process is gone, or the host goes down
  *   -EPERM   the host forbids ptrace (proc:ptrace)
  */

@@ -20,6 +20,12 @@ until grep -q "^PPid:[[:space:]]*\$1\$" /proc/\$\$/status; do sleep 0.01; done
 exec '$mkpage' -s \$1 header.name=orphan
 EOF
 # cat(1) ends when the daemon does.
+run -k nonesuch -- sh -c "$mk header.name=deep; exit 7"
+ok "a wrong key for the summary does not hide its status" is $code 7
+ok "is said" err 'nonesuch: no such key'
+ok "and the counters are there" grep -q deep "$scratch/out"
+run -k nonesuch -- sh -c "exec $mk header.name=deep"
+ok "1: if there was nothing else" is $code 1
 run -- sh -c "(sh '$scratch/daemon' \$PPID &) | cat"
 ok "that of a daemon too" err '^orphan '
 

@@ -129,7 +129,8 @@ static int has_machine(const struct machines *set, const struct options *o,
 	int r;
 
 	for (size_t i = 0; i < set->count; i++)
-		if (set->list[i]->pid == pid && counts(set->list[i], o))
+		if (set->list[i]->pid == pid && counts(set->list[i], o) &&
+		    !set->list[i]->page.saved)
 			return 1;
 	/* It may have inherited another's. */
 	r = scan_process(pid, look_for, &search);
@@ -203,8 +204,8 @@ static int check_name(const struct machines *set, const struct options *o,
 		warnx("%s: %s, and no machine is called so", name,
 		    strerror(ENOENT));
 	else
-		warnx("no machine is called %s: vmmstat -l lists those there "
-		    "are", name);
+		warnx("no machine%s is called %s: vmmstat -l lists those there "
+		    "are", o->pid_count > 0 ? " of these processes" : "", name);
 	return EXIT_NOTHING;
 }
 

@@ -176,5 +176,7 @@ int follow_command(const struct options *o, struct output *out)
 		code = EXIT_NOTHING;
 	}
 	machines_fini(&set);
+	if (code == 0)
+		code = out->code;
 	return status != 0 ? status : code;
 }

@@ -197,7 +197,7 @@ static void check_key(const struct options *o)
 		if (n == strlen(o->key) && strncmp(at, o->key, n) == 0)
 			return;
 	}
-	options_bad_key(o, known);
+	exit(options_bad_key(o, known));
 }
 
 static void check(const struct options *o, int table)
@@ -269,9 +269,10 @@ void options_parse(struct options *o, int argc, char **argv)
 	check(o, table);
 }
 
-void options_bad_key(const struct options *o, const char *known)
+int options_bad_key(const struct options *o, const char *known)
 {
-	errx(EXIT_USAGE, "-k %s: no such key; known are %s", o->key, known);
+	warnx("-k %s: no such key; known are %s", o->key, known);
+	return EXIT_USAGE;
 }
 
 void options_fini(struct options *o)

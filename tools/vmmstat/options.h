@@ -61,9 +61,8 @@ struct options {
 void options_parse(struct options *o, int argc, char **argv);
 void options_fini(struct options *o);
 
-/* The complaint about -k, and the end. */
-void __attribute__((noreturn)) options_bad_key(const struct options *o,
-    const char *known);
+/* The complaint about -k; returns EXIT_USAGE. */
+int options_bad_key(const struct options *o, const char *known);
 
 /* Does a counter's name match -f? */
 int options_wants(const struct options *o, const char *name);

@@ -48,7 +48,10 @@ void output_show(struct output *out, struct machine *const *machines,
 	};
 
 	if (out->options->view == VIEW_SUMMARY)
-		summary_check_key(out->options, machines, count);
+		out->code = summary_check_key(out->options, machines, count);
+	/* What a command has counted is not there a second time. */
+	if (out->code != 0 && out->options->command == NULL)
+		exit(out->code);
 	views[out->options->view][out->options->style](out, machines, count);
 	out->samples++;
 	if (fflush(out->file) == EOF)

@@ -17,6 +17,7 @@ struct output {
 	int terminal;
 	int samples;		/* shown so far */
 	int lines;		/* since the last heading */
+	int code;		/* to end with, if nothing is worse */
 	char *heading;		/* the last one */
 };
 
@@ -52,8 +53,8 @@ struct row {
 void rows_sort(struct row *rows, size_t count);
 /* calloc() or the end. */
 struct row *rows_create(size_t count);
-/* A key that nothing answers to ends the program. */
-void summary_check_key(const struct options *o,
+/* EXIT_USAGE: nothing answers to the key, which has been said. */
+int summary_check_key(const struct options *o,
     struct machine *const *machines, size_t count);
 
 /* "demo (123.1, proc), 1.00s": what a table is about. */

@@ -137,8 +137,8 @@ static const struct page_counter *find_key(const struct page *p,
     const char *key)
 {
 	for (size_t i = 0; i < p->counter_count; i++)
-		if (strcmp(p->counters[i].name, key) == 0 ||
-		    strcmp(p->counters[i].column, key) == 0)
+		if (key[0] != '\0' && (strcmp(p->counters[i].name, key) == 0 ||
+		    strcmp(p->counters[i].column, key) == 0))
 			return &p->counters[i];
 	return NULL;
 }
@@ -165,17 +165,17 @@ static int set_key(struct row *row, const struct machine *m, const char *key)
 	return 1;
 }
 
-void summary_check_key(const struct options *o, struct machine *const *m,
+int summary_check_key(const struct options *o, struct machine *const *m,
     size_t count)
 {
 	struct row row;
 
 	if (o->key == NULL || count == 0)
-		return;
+		return 0;
 	for (size_t i = 0; i < count; i++)
 		if (set_key(&row, m[i], o->key))
-			return;
-	options_bad_key(o, "machine, age, p99, the headings and the counters "
+			return 0;
+	return options_bad_key(o, "machine, age, p99, the headings and the counters "
 	    "that vmmstat -a shows");
 }
 

@@ -182,7 +182,9 @@ static int start_stub(struct stub *stub)
 	stub->pid = r;
 	if (stub->nseats > 1)
 		return 0;
-	return listener < 0 ? -EAGAIN : seat_ready(&stub->seats[0], listener);
+	if (listener < 0)
+		return listener == -1 ? -EAGAIN : listener;
+	return seat_ready(&stub->seats[0], listener);
 }
 
 /* A stub of several seats makes one when it is asked by its number. */

@@ -221,7 +221,7 @@ int zygote_call(struct vmmctl_machine *m, struct zygote_request *q, int fd,
 		if (reply.kind == 0) {
 			want = false;
 			if (received != NULL)
-				*received = got;
+				*received = got >= 0 ? got : -EMFILE;
 			else if (got >= 0)
 				close(got);
 		} else {
