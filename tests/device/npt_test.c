@@ -352,7 +352,7 @@ static void do_prune(void)
 		gpa = 0, size = 1ull << 48;
 	if (size > (1ull << 48) - gpa)
 		size = (1ull << 48) - gpa;
-	list = x86_npt_prune(&m.t, gpa, size);
+	list = x86_npt_prune(&m.t, gpa, size, false);
 	while (more) {
 		more = false;
 		for (i = m.n; i-- > 0;) {
@@ -456,6 +456,46 @@ static void nothing_is_beyond_48_bits(void **state)
 	fake_check_idle();
 }
 
+static void map_small(struct x86_npt *t, uint64_t gpa)
+{
+	uint64_t pas[3];
+	void *have[3];
+	uint32_t n;
+	struct x86_npt_stock s = { have, pas, &n };
+
+	for (n = 0; n < 3; n++)
+		have[n] = os_page_alloc(&pas[n]);
+	assert_true(x86_npt_map(t, &s, gpa, 1ull << 40, 1, R, false));
+	while (n > 0)
+		os_page_free(have[--n]);
+}
+
+/* Up to there: so it takes no longer the next time. */
+static void pruning_goes_up_to_a_leaf(void **state)
+{
+	const uint64_t leaf = 300 * MIB2;
+	struct x86_npt t;
+	uint64_t gpa;
+
+	(void)state;
+	fake_reset();
+	assert_ok(x86_npt_init(&t, &x86_npt_svm));
+	for (gpa = 0; gpa < 1ull << 30; gpa += MIB2)
+		map_small(&t, gpa);
+	assert_int_equal(t.tables, 2 + 512);
+	assert_null(x86_npt_prune(&t, 0, 1ull << 30, true));
+	(void)x86_npt_apply(&t, 0, leaf, X86_NPT_ZAP, 0, NULL, NULL);
+	(void)x86_npt_apply(&t, leaf + MIB2, 100 * MIB2, X86_NPT_ZAP, 0, NULL,
+	    NULL);
+	x86_npt_free(x86_npt_prune(&t, 0, 1ull << 30, true));
+	assert_int_equal(t.tables, 2 + 512 - 300);
+	assert_null(x86_npt_prune(&t, 0, 1ull << 30, true));
+	x86_npt_free(x86_npt_prune(&t, 0, 1ull << 30, false));
+	assert_int_equal(t.tables, 2 + 512 - 400);
+	x86_npt_fini(&t);
+	fake_check_idle();
+}
+
 /* What the manuals have, bit by bit: APM vol. 2 15.25.5, SDM 3C 28.3.2. */
 static void entries_are_as_the_manuals_have_them(void **state)
 {
@@ -508,6 +548,7 @@ int main(void)
 		cmocka_unit_test(svm_tables_are_as_a_model_has_them),
 		cmocka_unit_test(ept_tables_are_as_a_model_has_them),
 		cmocka_unit_test(ept_without_dirty_is_as_a_model_has_it),
+		cmocka_unit_test(pruning_goes_up_to_a_leaf),
 		cmocka_unit_test(init_fails_without_memory),
 		cmocka_unit_test(nothing_is_beyond_48_bits),
 	};

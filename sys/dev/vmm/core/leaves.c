@@ -46,7 +46,8 @@ static void note_young(void *cookie, const struct x86_npt_leaf *leaf)
 	s->young |= leaf->accessed;
 }
 
-/* [n] Every leaf is in exactly one region. */
+/* [n] A large leaf may be of several regions, since they were cut: each hears
+ * of it. */
 bool vmm_leaves(struct vmm_machine *m, uint64_t gpa, uint64_t size,
     enum x86_npt_op op, uint32_t arg)
 {

@@ -248,7 +248,7 @@ static void prune(struct vmm_machine *m, uint64_t gpa, uint64_t size)
 	for (; size != 0; gpa += n, size -= n) {
 		os_spin_lock(&m->nested_lock);
 		n = vmm_part(m, gpa, size);
-		tables = x86_npt_prune(&m->npt, gpa, n);
+		tables = x86_npt_prune(&m->npt, gpa, n, false);
 		if (tables != NULL)
 			vmm_flush(m);
 		os_spin_unlock(&m->nested_lock);

@@ -310,42 +310,52 @@ static void chain(uint64_t *table, void **list)
 	*list = table;
 }
 
+struct pruning {
+	struct x86_npt *t;
+	uint64_t first, last;
+	bool to_leaf, over;
+	void *list;
+};
+
 /* True when nothing is left in the table. */
-static bool prune_table(struct x86_npt *t, uint64_t *table, unsigned level,
-    uint64_t gpa, uint64_t first, uint64_t last, void **list)
+static bool prune_table(struct pruning *p, uint64_t *table, unsigned level,
+    uint64_t gpa)
 {
-	const struct x86_npt_format *f = t->f;
+	const struct x86_npt_format *f = p->t->f;
 	uint64_t span = X86_NPT_SPAN(level);
 	bool empty = true;
 	unsigned i;
 
-	for (i = 0; i < ENTRIES; i++, gpa += span) {
+	for (i = 0; i < ENTRIES && !p->over; i++, gpa += span) {
 		uint64_t entry = table[i];
 
 		if (!is_present(f, entry))
 			continue;
-		if (is_leaf(f, entry, level) || gpa > last ||
-		    gpa + span - 1 < first ||
-		    !prune_table(t, table_of(entry), level - 1, gpa, first,
-			last, list)) {
+		if (gpa > p->last || gpa + span - 1 < p->first) {
 			empty = false;
-			continue;
+		} else if (is_leaf(f, entry, level)) {
+			empty = false;
+			p->over = p->to_leaf;
+		} else if (prune_table(p, table_of(entry), level - 1, gpa)) {
+			OS_WRITE(table[i], 0);
+			chain(table_of(entry), &p->list);
+			p->t->tables--;
+		} else {
+			empty = false;
 		}
-		OS_WRITE(table[i], 0);
-		chain(table_of(entry), list);
-		t->tables--;
 	}
 	return empty;
 }
 
-void *x86_npt_prune(struct x86_npt *t, uint64_t gpa, uint64_t size)
+void *x86_npt_prune(struct x86_npt *t, uint64_t gpa, uint64_t size,
+    bool to_leaf)
 {
-	void *list = NULL;
+	struct pruning p = { .t = t, .first = gpa, .last = gpa + size - 1,
+	    .to_leaf = to_leaf };
 
 	if (size != 0)
-		(void)prune_table(t, t->root, LEVELS, 0, gpa,
-		    gpa + size - 1, &list);
-	return list;
+		(void)prune_table(&p, t->root, LEVELS, 0);
+	return p.list;
 }
 
 void x86_npt_free(void *tables)

@@ -38,7 +38,7 @@ struct x86_npt {
 	uint64_t root_pa;
 	uint64_t leaves;	/* mapped, in pages of 4 KiB */
 	uint64_t tables;	/* below the root, empty ones too */
-	uint64_t walked;	/* entries that were looked at, ever */
+	uint64_t walked;	/* entries x86_npt_apply() has looked at, ever */
 };
 
 /* Tables ready for use, so that mapping allocates nothing. */
@@ -96,9 +96,12 @@ uint64_t x86_npt_apply(struct x86_npt *t, uint64_t gpa, uint64_t size,
 /*
  * Take the tables of the range that hold no leaf out of the tree; NULL: none.
  * Processors may go on reading them, as empty ones, until they are flushed:
- * x86_npt_free() what this returns only then.
+ * x86_npt_free() what this returns only then.  to_leaf: up to the first leaf
+ * there, which says that not all of them can go; each table is looked through
+ * once for that.
  */
-void *x86_npt_prune(struct x86_npt *t, uint64_t gpa, uint64_t size);
+void *x86_npt_prune(struct x86_npt *t, uint64_t gpa, uint64_t size,
+    bool to_leaf);
 void x86_npt_free(void *tables);
 
 #endif
