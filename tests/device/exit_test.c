@@ -882,6 +882,39 @@ static void machine_checks_are_the_hosts(void **state)
 	assert_int_equal(fake.machine_checks, 1);
 }
 
+static void split_locks_are_the_hosts(void **state)
+{
+	struct device *d = *state;
+
+	CODE_SET(0x0f, 0x05);
+	/* With AC set it may be the guest's own. */
+	fake.split_locks = true;
+	guest_at(CODE);
+	d->page->regs.rflags |= VMM_X86_RFLAGS_AC;
+	guest_exception(d, VMM_X86_AC, 0, 0);
+	RUN_TO(d, VMM_EXIT_EXCEPTION);
+	assert_int_equal(d->exit->vector, VMM_X86_AC);
+	assert_int_equal(fake.split_lock_rip, 0);
+	guest_at(CODE);
+	d->page->regs.rflags &= ~VMM_X86_RFLAGS_AC;
+	guest_exception(d, VMM_X86_AC, 0, 0);
+	guest_exception(d, VMM_X86_UD, 0, 0);
+	RUN_TO(d, VMM_EXIT_SYSCALL);
+	assert_int_equal(fake.split_lock_rip, CODE);
+	/* That of a signal which is to come. */
+	fake.split_is_fatal = true;
+	guest_at(CODE);
+	guest_exception(d, VMM_X86_AC, 0, 0);
+	RUN_TO(d, VMM_EXIT_INTERRUPTED);
+	assert_int_equal(d->exit->detail, VMM_BY_SIGNAL);
+	/* Where the host does not ask for them there are none. */
+	fake.signal = false;
+	fake.split_locks = false;
+	guest_at(CODE);
+	guest_exception(d, VMM_X86_AC, 0, 0);
+	RUN_TO(d, VMM_EXIT_EXCEPTION);
+}
+
 static void shutdown_is_told_and_the_next_run_is_whole(void **state)
 {
 	struct device *d = *state;
@@ -1019,6 +1052,7 @@ int main(void)
 		BOTH(after_the_last_address_comes_gp),
 		BOTH(interrupts_and_nmis_go_on),
 		BOTH(machine_checks_are_the_hosts),
+		BOTH(split_locks_are_the_hosts),
 		BOTH(shutdown_is_told_and_the_next_run_is_whole),
 		BOTH(a_refused_entry_is_told),
 		BOTH(unknown_exits_are_told_raw),

@@ -55,6 +55,9 @@ struct fake {
 	uint32_t uid;
 	uint64_t now;			/* ns; every look is 1 later */
 	bool signal, resched, debug_in_use;
+	bool split_locks;		/* are trapped */
+	bool split_is_fatal;
+	uint64_t split_lock_rip;	/* the last one */
 	bool restart;			/* work for the way to user mode */
 	void (*on_resched)(void);	/* a hook: others run */
 	void (*on_attention)(void);	/* a hook: interrupts are off */

@@ -581,6 +581,18 @@ void os_machine_check(void)
 	fake.machine_checks++;
 }
 
+bool os_split_locks(void)
+{
+	return fake.split_locks;
+}
+
+void os_split_lock(uint64_t rip)
+{
+	fake_may_sleep("os_split_lock");
+	fake.split_lock_rip = rip;
+	fake.signal |= fake.split_is_fatal;
+}
+
 bool os_debug_in_use(void)
 {
 	return fake.debug_in_use;

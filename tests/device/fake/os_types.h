@@ -128,6 +128,7 @@ bool os_signal(void);
 void os_relax(bool may_sleep);
 int os_resched(void);
 bool os_debug_in_use(void);
+bool os_split_locks(void);
 void os_ibpb(void);
 void os_vmxe(bool on);
 void os_tss_limited(void);

@@ -317,12 +317,22 @@ static enum vmm_verdict on_db(struct vmm_vcpu *v, const struct vmm_cause *c)
 	return debug(v, c, c->dr6);
 }
 
+/* Without AC nothing is an alignment check: the host has the processor trap
+ * locks of two cache lines, SDM vol. 3A 8.1.2.3. */
+static enum vmm_verdict on_ac(struct vmm_vcpu *v, const struct vmm_cause *c)
+{
+	if ((v->state.rflags & VMM_X86_RFLAGS_AC) == 0 && os_split_locks())
+		return VMM_SPLIT;
+	return exception_exit(v, c, VMM_X86_AC, c->error_code);
+}
+
 static enum vmm_verdict (*const on_vector[32])(struct vmm_vcpu *v,
     const struct vmm_cause *c) = {
 	[VMM_X86_UD] = on_ud,
 	[VMM_X86_GP] = on_gp,
 	[VMM_X86_BP] = on_bp,
 	[VMM_X86_DB] = on_db,
+	[VMM_X86_AC] = on_ac,
 };
 
 /* ---- causes ---- */

@@ -154,6 +154,11 @@ bool os_rdmsr_safe(uint32_t msr, uint64_t *value);
 bool os_raw_all(void);
 /* A machine check came while the guest ran. Interrupts off. */
 void os_machine_check(void);
+/* [inline] bool os_split_locks(void): has the host the processor trap locks
+ * that are split over two cache lines?  os_split_lock() does with one what it
+ * does with a program's: it sleeps, and lets the next one pass, or there is a
+ * signal for this thread. */
+void os_split_lock(uint64_t rip);
 /* DR0-3, 6, 7 of the host were overwritten; interrupts off.  [inline] bool
  * os_debug_in_use(void) tells whether the host has breakpoints itself. */
 void os_debug_restore(void);

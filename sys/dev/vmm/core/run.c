@@ -470,6 +470,14 @@ static int fill(struct vmm_vcpu *v, bool *ended)
 	}
 }
 
+/* As of any program of the host's: it is slowed down and may go on, or there
+ * is a signal for this thread. */
+static int split_lock(struct vmm_vcpu *v, bool *ended)
+{
+	os_split_lock(v->state.rip);
+	return look_around(v, ended);
+}
+
 static int go(struct vmm_vcpu *v)
 {
 	enum vmm_verdict verdict = VMM_AROUND;
@@ -486,6 +494,8 @@ static int go(struct vmm_vcpu *v)
 			error = fill(v, &ended);
 		else if (verdict == VMM_MOVE)
 			leave_cpu(v);
+		else if (verdict == VMM_SPLIT)
+			error = split_lock(v, &ended);
 		else
 			error = look_around(v, &ended);
 	} while (error == 0 && !ended);

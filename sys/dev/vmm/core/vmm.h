@@ -455,6 +455,7 @@ enum vmm_verdict {
 	VMM_LEAVE,		/* it is in v->page: VMM_RUN returns */
 	VMM_AROUND,		/* enter again, after interrupts were on */
 	VMM_FILL,		/* a nested fault: vmm_fault(), enter again */
+	VMM_SPLIT,		/* a split lock: the host's to judge */
 	VMM_MOVE		/* not entered: it is to leave another processor
 				 * first */
 };

@@ -18,6 +18,7 @@
 #include <trace/events/ipi.h>	/* smp_send_reschedule() has one */
 
 #include <asm/cache.h>
+#include <asm/cpu.h>
 #include <asm/mce.h>
 #include <asm/msr.h>
 #include <asm/processor.h>
@@ -150,6 +151,11 @@ static void multihit_init(void)
 }
 
 /* ---- what comes out of a guest ---- */
+
+void os_split_lock(uint64_t rip)
+{
+	(void)handle_guest_split_lock(rip);
+}
 
 /*
  * The exit has taken the machine check: it is not delivered again.  Its

@@ -9,6 +9,10 @@
 #include <linux/mm.h>
 #include <linux/version.h>
 
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 19, 0)
+#error "Linux 6.19 and later let only KVM's modules use what vmm needs of them"
+#endif
+
 /* 6.3 made flags of a vma constant, but for these. */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 3, 0)
 static inline void os_vma_flags(struct vm_area_struct *vma,

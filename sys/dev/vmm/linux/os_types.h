@@ -175,6 +175,11 @@ static inline bool os_debug_in_use(void)
 	return hw_breakpoint_active();
 }
 
+static inline bool os_split_locks(void)
+{
+	return boot_cpu_has(X86_FEATURE_SPLIT_LOCK_DETECT);
+}
+
 /* The kernel keeps a copy of CR4; traces of the processor (PT) may have to
  * stop while VMX is on. */
 static inline void os_vmxe(bool on)

@@ -34,6 +34,7 @@
 #define VMM_X86_RFLAGS_TF	(1ull << 8)
 #define VMM_X86_RFLAGS_IF	(1ull << 9)
 #define VMM_X86_RFLAGS_RF	(1ull << 16)
+#define VMM_X86_RFLAGS_AC	(1ull << 18)
 /* CF PF AF ZF SF TF IF DF OF NT RF AC ID: what ring 3 may have. */
 #define VMM_X86_RFLAGS_USER	0x254fd5ull
 #define VMM_X86_DR7_FIXED	0x400ull
