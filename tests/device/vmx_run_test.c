@@ -474,6 +474,11 @@ static void the_hosts_records_end_outside(void **state)
 		run_syscall(d);
 		assert_int_equal(fake_vmx.pebs_at_entry, 0);
 		assert_int_equal(fake_msr_get(0, VMX_MSR_PEBS_ENABLE), on);
+		/* Nor do its counters go on, which are the lower ones here. */
+		assert_int_equal(fake_vmx.counting_inside,
+		    0x70000000f & ~(on & 0xff));
+		assert_int_equal(fake_msr_get(0, VMX_MSR_PERF_GLOBAL),
+		    0x70000000f);
 	}
 	/* Nor does an entry that is refused lose them. */
 	fake_msr_set(0, VMX_MSR_PEBS_ENABLE, 1);
@@ -482,6 +487,48 @@ static void the_hosts_records_end_outside(void **state)
 	assert_ok(vmm_vcpu_run(d->v));
 	assert_int_equal(d->exit->kind, VMM_EXIT_FAILED);
 	assert_int_equal(fake_msr_get(0, VMX_MSR_PEBS_ENABLE), 1);
+}
+
+static uint64_t pebs_at_nmi, pebs_after_nmi;
+
+static void handle_nmi(void)
+{
+	struct fake_cpu *c = fake_cpu();
+	unsigned i;
+
+	pebs_at_nmi = fake_msr_get(0, VMX_MSR_PEBS_ENABLE);
+	assert_int_equal(fake_msr_get(0, VMX_MSR_PERF_GLOBAL), 0x70000000f);
+	fake_msr_set(0, VMX_MSR_PEBS_ENABLE, pebs_after_nmi);
+	/* This is how the host wants it now. */
+	for (i = 0; i < FAKE_MSRS; i++)
+		if (c->saved_msr[i].index == VMX_MSR_PEBS_ENABLE)
+			c->saved_msr[i].value = pebs_after_nmi;
+}
+
+/* What the handler of an NMI makes of them is how they stay. */
+static void an_nmi_may_stop_the_hosts_records(void **state)
+{
+	struct device *d = *state;
+
+	fake_vmx.on_nmi = handle_nmi;
+	for (pebs_after_nmi = 0; pebs_after_nmi < 4; pebs_after_nmi++) {
+		fake_msr_set(0, VMX_MSR_PEBS_ENABLE, 3);
+		fake.signal = false;
+		CODE_SET(0x0f, 0x05);
+		d->page->regs.rip = CODE;
+		guest_at(CODE);
+		fake_cause(VMM_CAUSE_NMI);
+		guest_at(CODE);
+		fake_exception(VMM_X86_UD, 0, 0);
+		RUN_TO(d, VMM_EXIT_SYSCALL);
+		assert_int_equal(pebs_at_nmi, 3);
+		assert_int_equal(fake_msr_get(0, VMX_MSR_PEBS_ENABLE),
+		    pebs_after_nmi);
+		assert_int_equal(fake_msr_get(0, VMX_MSR_PERF_GLOBAL),
+		    0x70000000f);
+	}
+	fake_vmx.on_nmi = NULL;
+	fake_msr_set(0, VMX_MSR_PEBS_ENABLE, 0);
 }
 
 static void an_nmi_is_the_hosts(void **state)
@@ -591,6 +638,7 @@ int main(void)
 		TEST_VMX(selectors_of_the_thread_are_as_they_were),
 		TEST_VMX(what_changes_of_the_host_is_told_to_the_processor),
 		TEST_VMX(the_hosts_records_end_outside),
+		TEST_VMX(an_nmi_may_stop_the_hosts_records),
 		TEST_VMX(an_nmi_is_the_hosts),
 		TEST_VMX(a_field_that_is_not_there_is_refused),
 		TEST_VMX(fields_are_read_where_they_are),

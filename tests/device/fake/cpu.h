@@ -10,6 +10,10 @@
 
 uint64_t cpu_rdmsr(uint32_t msr);
 void cpu_wrmsr(uint32_t msr, uint64_t value);
+static inline uint32_t cpu_rdmsr_low(uint32_t msr)
+{
+	return (uint32_t)cpu_rdmsr(msr);
+}
 void cpu_cpuid(uint32_t leaf, uint32_t sub, uint32_t out[4]);
 uint64_t cpu_xgetbv(uint32_t index);
 void cpu_xsetbv(uint32_t index, uint64_t value);

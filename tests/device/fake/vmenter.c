@@ -367,6 +367,8 @@ void cpu_nmi(void)
 {
 	fake_irqs_off("INT 2");
 	fake_vmx.nmis++;
+	if (fake_vmx.on_nmi != NULL)
+		fake_vmx.on_nmi();
 }
 
 uint64_t vmx_exit_address(void)
@@ -634,12 +636,15 @@ static void load_msrs(void)
 
 	fake_vmx.pebs_at_entry = fake_msr_get(here(), VMX_MSR_PEBS_ENABLE);
 	/* An NMI has come, whose handler starts them again. */
-	if (fake_vmx.nmi_starts_pebs)
+	if (fake_vmx.nmi_starts_pebs) {
 		fake_msr_set(here(), VMX_MSR_PEBS_ENABLE, 3);
+		fake_msr_set(here(), VMX_MSR_PERF_GLOBAL, 0x70000000f);
+	}
 	for (i = 0; i < get(VMX_ENTRY_MSR_LOADS); i++)
 		fake_msr_set(here(), m[i].index, m[i].value);
 	if (fake_msr_get(here(), VMX_MSR_PEBS_ENABLE) != 0)
 		fake_bug("PEBS is on inside");
+	fake_vmx.counting_inside = fake_msr_get(here(), VMX_MSR_PERF_GLOBAL);
 }
 
 static void check_entry(bool launched)
@@ -710,6 +715,7 @@ void fake_hw_intel(void)
 	fake_cpuid_set(0x80000001, 0, 0, 0, 1, 0x2c100800);
 	fake_msr_set(FAKE_CPUS, VMX_MSR_FEATURE_CONTROL, 5);
 	fake_msr_set(FAKE_CPUS, VMX_MSR_PEBS_ENABLE, 0);
+	fake_msr_set(FAKE_CPUS, VMX_MSR_PERF_GLOBAL, 0x70000000f);
 	fake_msr_set(FAKE_CPUS, VMX_MSR_BASIC, 0x00d810000000002b);
 	fake_msr_set(FAKE_CPUS, VMX_MSR_TRUE_PIN, 0x7f00000016);
 	fake_msr_set(FAKE_CPUS, VMX_MSR_TRUE_PROC, 0xf7f9fffe04006172);

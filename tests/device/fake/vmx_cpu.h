@@ -58,7 +58,8 @@ struct fake_vmx {
 	uint32_t max_vpid;
 	uint64_t host_cr3;
 	uint16_t ds, es, fs, gs;	/* of the thread */
-	uint64_t pebs_at_entry;
+	uint64_t pebs_at_entry, counting_inside;
+	void (*on_nmi)(void);
 	bool nmi_starts_pebs;
 	uint32_t lacks;			/* a field; 0: none */
 	/* The next entry is refused: 33 and so on; or 1, 2 with error. */

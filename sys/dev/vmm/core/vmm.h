@@ -299,6 +299,7 @@ struct vmm_vcpu {
 			uint64_t vmcb_pa;
 			uint64_t *top;	/* [I] a fifth level; NULL: none */
 			bool raw;	/* its owner has written to vmcb */
+			uint64_t debugctl;	/* of the host, inside */
 		} svm;
 		struct {
 			void *vmcs;		/* [I] the page */
@@ -313,7 +314,7 @@ struct vmm_vcpu {
 			/* Of the thread, while inside. */
 			uint32_t rare;	/* 0: none of these */
 			uint32_t debugctl;
-			uint64_t pebs;
+			uint64_t pebs, counting;
 			uint16_t ds, es, fs, gs;
 		} vmx;
 	};

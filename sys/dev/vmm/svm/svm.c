@@ -358,14 +358,27 @@ static void refused(struct vmm_vcpu *v, struct vmm_cpu *c)
 	v->pending = ~0u;
 }
 
+/*
+ * 15.23: without virtual branch records it is the guest's as well, who would
+ * trap for what the host, or a debugger of the thread, wants.
+ */
+__attribute__((__noinline__)) static void save_debugctl(struct vmm_vcpu *v)
+{
+	v->svm.debugctl = cpu_rdmsr(SVM_MSR_DEBUGCTL);
+	cpu_wrmsr(SVM_MSR_DEBUGCTL, 0);
+}
+
+__attribute__((__noinline__)) static void load_debugctl(struct vmm_vcpu *v)
+{
+	cpu_wrmsr(SVM_MSR_DEBUGCTL, v->svm.debugctl);
+	v->svm.debugctl = 0;
+}
+
 static void svm_run(struct vmm_vcpu *v, struct vmm_cpu *c,
     struct vmm_cause *cause)
 {
 	struct svm_vmcb *b = v->svm.vmcb;
 	struct vmm_regs *regs = &v->page->regs;
-	/* 15.23: without virtual branch records it is the guest's as well, who
-	 * would trap for what the host, or a debugger of the thread, wants. */
-	const uint64_t debugctl = cpu_rdmsr(SVM_MSR_DEBUGCTL);
 	bool undo = false;
 
 	b->rax = OS_READ(regs->rax);
@@ -378,11 +391,11 @@ static void svm_run(struct vmm_vcpu *v, struct vmm_cpu *c,
 	b->interrupt_shadow = 0;
 	if (v->pending != 0)
 		undo = load(v, c, v->pending);
-	if (debugctl != 0)
-		cpu_wrmsr(SVM_MSR_DEBUGCTL, 0);
+	if (cpu_rdmsr_low(SVM_MSR_DEBUGCTL) != 0)
+		save_debugctl(v);
 	svm_enter(v->svm.vmcb_pa, c->svm.host_vmcb_pa, regs);
-	if (debugctl != 0)
-		cpu_wrmsr(SVM_MSR_DEBUGCTL, debugctl);
+	if (v->svm.debugctl != 0)
+		load_debugctl(v);
 	if (undo)
 		loaded(b);
 	svm_decode(b, vmm_hw.caps, cause);

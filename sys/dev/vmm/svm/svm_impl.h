@@ -81,8 +81,7 @@ uint32_t svm_gpa_bits(const struct svm_cpuid *id);
 /* Does XRSTOR leave the pointers of x87 alone? */
 bool svm_x87_leaks(const struct svm_cpuid *id);
 
-/* 0, EPERM, EINVAL; written: the processor has to look again.  all: what may
- * be read may be written. */
+/* 0, EPERM, EINVAL.  all: what may be read may be written. */
 int svm_raw_get(const struct svm_vmcb *b, uint32_t field, uint32_t width,
     uint64_t *value);
 int svm_raw_set(struct svm_vmcb *b, uint32_t field, uint32_t width,

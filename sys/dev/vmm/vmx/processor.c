@@ -78,6 +78,20 @@ static void set_facts(struct vmm_hw *hw, const struct vmx_words *w)
 	set_fact(hw, 14, "gpa_bits", hw->gpa_bits);
 }
 
+/* Vol. 3B 19.9.2, 19.9.3: since version 5 of the counters PEBS_ENABLE has the
+ * fixed ones as well, where they are in PERF_GLOBAL_CTRL; before, it has other
+ * things there. */
+static uint64_t pebs_counters(void)
+{
+	uint32_t r[4];
+
+	cpu_cpuid(0, 0, r);
+	if (r[0] < 0xa)
+		return 0xff;
+	cpu_cpuid(0xa, 0, r);
+	return (r[0] & 0xff) >= 5 ? ~0ull : 0xff;
+}
+
 int vmx_probe(struct vmm_hw *hw, const char **why)
 {
 	uint64_t ignored;
@@ -93,7 +107,9 @@ int vmx_probe(struct vmm_hw *hw, const char **why)
 	vmx_facts.has_debugctl = os_rdmsr_safe(VMX_MSR_DEBUGCTL, &ignored);
 	vmx_facts.usual = vmx_facts.has_debugctl &&
 	    (hw->caps & VMM_CAP_FSGSBASE) != 0;
-	vmx_facts.has_pebs = os_rdmsr_safe(VMX_MSR_PEBS_ENABLE, &ignored);
+	vmx_facts.has_pebs = os_rdmsr_safe(VMX_MSR_PEBS_ENABLE, &ignored) &&
+	    os_rdmsr_safe(VMX_MSR_PERF_GLOBAL, &ignored);
+	vmx_facts.pebs_counters = pebs_counters();
 	hw->gpa_bits = vmx_gpa_bits(&vmx_facts.words);
 	hw->npt = (hw->caps & VMM_CAP_HW_DIRTY) != 0 ? &x86_npt_ept :
 						       &x86_npt_ept_plain;
@@ -120,7 +136,8 @@ int vmx_cpu_init(struct vmm_cpu *c)
 	if (c->vmx.msrs == NULL)
 		goto free_vmxon;
 	memcpy(c->vmx.vmxon, &revision, sizeof(revision));
-	c->vmx.msrs->index = VMX_MSR_PEBS_ENABLE;
+	c->vmx.msrs[0].index = VMX_MSR_PEBS_ENABLE;
+	c->vmx.msrs[1].index = VMX_MSR_PERF_GLOBAL;
 	return 0;
 
 free_vmxon:

@@ -119,19 +119,42 @@ static inline void write_if_new(uint32_t field, uint64_t *have, uint64_t value)
 /*
  * The processor would write the host's records to where the guest's page table
  * has their buffer (vol. 3B 19.9.5).  They end here, so that the last of them
- * is written before the guest; and again with each entry, for an NMI before it
- * may start them.
+ * is written before the guest; and so do their counters, which would go on for
+ * long after one that overflows and makes no record.  With each entry once
+ * more: the handler of an NMI before it starts all counters.
  */
-static void stop_pebs(void)
+static void stop_pebs(struct vmm_vcpu *v)
 {
+	struct vmx_msr *global = &vmm_hw.cpus[v->cpu].vmx.msrs[1];
+
+	v->vmx.counting = cpu_rdmsr(VMX_MSR_PERF_GLOBAL);
+	global->value = v->vmx.counting &
+	    ~(v->vmx.pebs & vmx_facts.pebs_counters);
+	cpu_wrmsr(VMX_MSR_PERF_GLOBAL, global->value);
 	cpu_wrmsr(VMX_MSR_PEBS_ENABLE, 0);
-	(void)cpu_vmwrite(VMX_ENTRY_MSR_LOADS, 1);
+	(void)cpu_vmwrite(VMX_ENTRY_MSR_LOADS, VMX_MSRS);
 }
 
-static void restart_pebs(uint64_t enabled)
+static void restart_pebs(const struct vmm_vcpu *v)
 {
 	(void)cpu_vmwrite(VMX_ENTRY_MSR_LOADS, 0);
-	cpu_wrmsr(VMX_MSR_PEBS_ENABLE, enabled);
+	cpu_wrmsr(VMX_MSR_PEBS_ENABLE, v->vmx.pebs);
+	cpu_wrmsr(VMX_MSR_PERF_GLOBAL, v->vmx.counting);
+}
+
+/* Its handler is to find what it has left there, and may take some away. */
+__attribute__((__noinline__)) static void take_nmi(struct vmm_vcpu *v)
+{
+	const bool pebs = v->vmx.pebs != 0;
+
+	if (pebs)
+		restart_pebs(v);
+	cpu_nmi();
+	if (!pebs)
+		return;
+	v->vmx.pebs = cpu_rdmsr(VMX_MSR_PEBS_ENABLE);
+	if (v->vmx.pebs != 0)
+		stop_pebs(v);
 }
 
 /*
@@ -144,14 +167,14 @@ __attribute__((__noinline__)) static void save_rare(struct vmm_vcpu *v,
 	v->vmx.debugctl = debugctl;
 	v->vmx.pebs = pebs;
 	if (pebs != 0)
-		stop_pebs();
+		stop_pebs(v);
 	v->vmx.ds = (uint16_t)cpu_get_ds();
 	v->vmx.es = (uint16_t)cpu_get_es();
 	v->vmx.fs = (uint16_t)cpu_get_fs();
 	v->vmx.gs = (uint16_t)cpu_get_gs();
 }
 
-__attribute__((__noinline__)) static void load_rare(const struct vmm_vcpu *v)
+__attribute__((__noinline__)) static void load_rare(struct vmm_vcpu *v)
 {
 	cpu_set_ds(v->vmx.ds);
 	cpu_set_es(v->vmx.es);
@@ -164,7 +187,8 @@ __attribute__((__noinline__)) static void load_rare(const struct vmm_vcpu *v)
 	if (v->vmx.debugctl != 0)
 		cpu_wrmsr(VMX_MSR_DEBUGCTL, v->vmx.debugctl);
 	if (v->vmx.pebs != 0)
-		restart_pebs(v->vmx.pebs);
+		restart_pebs(v);
+	v->vmx.pebs = 0;
 }
 
 /* What depends on the thread, or is changed now and then. */
@@ -189,11 +213,10 @@ static void vmx_begin(struct vmm_vcpu *v, struct vmm_cpu *c)
 	if (c->vmx.owner != v)
 		make_current(v, c);
 	if (vmx_facts.usual)
-		begin(v, cpu_get_fs_base(),
-		    (uint32_t)cpu_rdmsr(VMX_MSR_DEBUGCTL));
+		begin(v, cpu_get_fs_base(), cpu_rdmsr_low(VMX_MSR_DEBUGCTL));
 	else
 		begin(v, cpu_rdmsr(VMX_MSR_FS_BASE), vmx_facts.has_debugctl ?
-		    (uint32_t)cpu_rdmsr(VMX_MSR_DEBUGCTL) : 0);
+		    cpu_rdmsr_low(VMX_MSR_DEBUGCTL) : 0);
 }
 
 /* 27.5.1, 27.5.2: DEBUGCTL is 0, limits of GDTR and IDTR are the largest, that
@@ -373,7 +396,7 @@ static void vmx_run(struct vmm_vcpu *v, struct vmm_cpu *c,
 	vmx_decode(cause);
 	/* Before anything can IRET. */
 	if (cause->kind == VMM_CAUSE_NMI)
-		cpu_nmi();
+		take_nmi(v);
 	/* 26.8: a refused entry has stored nothing, and launched nothing. */
 	if ((cause->raw & VMX_REASON_REFUSED) != 0)
 		return;

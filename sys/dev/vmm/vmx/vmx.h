@@ -20,6 +20,7 @@
 #define VMX_MSR_SYSENTER_ESP	0x175u
 #define VMX_MSR_SYSENTER_EIP	0x176u
 #define VMX_MSR_DEBUGCTL	0x1d9u
+#define VMX_MSR_PERF_GLOBAL	0x38fu		/* vol. 3B 18.2.2 */
 #define VMX_MSR_PEBS_ENABLE	0x3f1u		/* vol. 3B 19.3.1.1.1 */
 #define VMX_MSR_BASIC		0x480u		/* appendix A, here and below */
 #define VMX_MSR_PIN		0x481u
@@ -103,7 +104,8 @@
 #define VMX_ENTRY_GUEST_64	(1u << 9)
 #define VMX_ENTRY_LOAD_EFER	(1u << 15)
 
-/* An entry of the lists of MSRs that entries and exits load, table 24-15. */
+/* An entry of the lists of MSRs that entries and exits load, 24.8.2. */
+#define VMX_MSRS	2u
 struct vmx_msr {
 	uint32_t index;
 	uint32_t reserved;
@@ -142,7 +144,6 @@ enum vmx_field {
 	VMX_HOST_GS = 0x0c0a,
 	VMX_HOST_TR = 0x0c0c,
 
-	VMX_EXIT_MSR_LOAD = 0x2008,
 	VMX_ENTRY_MSR_LOAD = 0x200a,
 	VMX_TSC_OFFSET = 0x2010,
 	VMX_EPTP = 0x201a,
@@ -263,7 +264,7 @@ enum vmx_reason {
 	VMX_REASON_LAST = 81
 };
 
-/* Interruption information, tables 24-16 and 24-17. */
+/* Interruption information, 24.8.3, 24.9.2, 24.9.3. */
 #define VMX_EVENT_VECTOR(info)	((info) & 0xff)
 #define VMX_EVENT_TYPE(info)	((info) >> 8 & 7)
 #define VMX_EVENT_HAS_ERROR	(1u << 11)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * vmx_impl.h - what the files of vmx/ share.  All but vmx.c and enter.S are
- * pure; decode.c reads the current control structure.
+ * vmx_impl.h - what the files of vmx/ share.  All but vmx.c, processor.c and
+ * enter.S are pure; decode.c reads the current control structure.
  */
 #ifndef VMM_VMX_IMPL_H
 #define VMM_VMX_IMPL_H
@@ -137,6 +137,7 @@ struct vmx_facts {
 	bool has_debugctl;
 	bool usual;	/* so is CR4.FSGSBASE */
 	bool has_pebs;
+	uint64_t pebs_counters;	/* what of PEBS_ENABLE is a counter */
 };
 extern struct vmx_facts vmx_facts;
 

@@ -18,6 +18,15 @@ static inline uint64_t cpu_rdmsr(uint32_t msr)
 	return (uint64_t)high << 32 | low;
 }
 
+/* Of one that has nothing more, shorter. */
+static inline uint32_t cpu_rdmsr_low(uint32_t msr)
+{
+	uint32_t low;
+
+	__asm__ volatile("rdmsr" : "=a"(low) : "c"(msr) : "edx");
+	return low;
+}
+
 static inline void cpu_wrmsr(uint32_t msr, uint64_t value)
 {
 	__asm__ volatile("wrmsr"
