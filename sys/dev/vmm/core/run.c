@@ -470,36 +470,44 @@ static int fill(struct vmm_vcpu *v, bool *ended)
 	}
 }
 
-/* As of any program of the host's: it is slowed down and may go on, or there
- * is a signal for this thread. */
-static int split_lock(struct vmm_vcpu *v, bool *ended)
+#define ENDED	(-1)
+
+/* Before it is entered again.  0; ENDED: an exit is in the page; or what
+ * VMM_RUN returns.  Not inlined, or a kernel would guard the caller's stack. */
+__attribute__((__noinline__)) static int outside(struct vmm_vcpu *v,
+    enum vmm_verdict verdict)
 {
-	os_split_lock(v->state.rip);
-	return look_around(v, ended);
+	bool ended = false;
+	int error;
+
+	if (OS_READ(v->machine->dead))
+		return EIO;
+	if (verdict == VMM_MOVE) {
+		leave_cpu(v);
+		return 0;
+	}
+	/* As of any program of the host's: it is slowed down and may go on, or
+	 * there is a signal for this thread. */
+	if (verdict == VMM_SPLIT)
+		os_split_lock(v->state.rip);
+	error = verdict == VMM_FILL ? fill(v, &ended) :
+				      look_around(v, &ended);
+	return ended ? ENDED : error;
 }
 
 static int go(struct vmm_vcpu *v)
 {
 	enum vmm_verdict verdict = VMM_AROUND;
-	bool ended = false;
 	int error;
 
-	do {
+	for (;;) {
 		error = inside(v, &verdict);
 		if (error != 0 || verdict == VMM_LEAVE)
-			break;
-		if (OS_READ(v->machine->dead))
-			error = EIO;
-		else if (verdict == VMM_FILL)
-			error = fill(v, &ended);
-		else if (verdict == VMM_MOVE)
-			leave_cpu(v);
-		else if (verdict == VMM_SPLIT)
-			error = split_lock(v, &ended);
-		else
-			error = look_around(v, &ended);
-	} while (error == 0 && !ended);
-	return error;
+			return error;
+		error = outside(v, verdict);
+		if (error != 0)
+			return error != ENDED ? error : 0;
+	}
 }
 
 int vmm_vcpu_run(struct vmm_vcpu *v)
