@@ -30,6 +30,13 @@ struct vmm_live vmm_live;
 
 /* ---- what it is ---- */
 
+void vmm_hw_fact(struct vmm_hw *hw, unsigned n, const char *name,
+    uint64_t value)
+{
+	memcpy(hw->facts[n].name, name, strlen(name) + 1);
+	hw->facts[n].value = value;
+}
+
 static int probe(const struct vmm_vendor *const *vendors, unsigned n)
 {
 	const char *why = NULL;
@@ -39,6 +46,9 @@ static int probe(const struct vmm_vendor *const *vendors, unsigned n)
 		if (vendors[i]->probe(&vmm_hw, &why) == 0) {
 			vmm_hw.vendor = vendors[i];
 			vmm_hw.why = NULL;
+			/* Guests have the host's. */
+			if ((cpu_get_cr4() & VMM_X86_CR4_FSGSBASE) != 0)
+				vmm_hw.caps |= VMM_CAP_FSGSBASE;
 			return 0;
 		}
 		/* The last one that knows this processor tells best. */

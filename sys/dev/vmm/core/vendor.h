@@ -109,6 +109,11 @@ struct vmm_vendor {
 	const char *(*raw_name)(uint32_t index);
 };
 
+/* For probe(): the nth fact of the hardware; the name is shorter than its
+ * place. */
+void vmm_hw_fact(struct vmm_hw *hw, unsigned n, const char *name,
+    uint64_t value);
+
 extern const struct vmm_vendor vmm_svm;
 extern const struct vmm_vendor vmm_vmx;
 

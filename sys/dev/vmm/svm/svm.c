@@ -42,15 +42,6 @@ static void read_cpuid(struct svm_cpuid *id)
 		id->vm_cr = 0;
 }
 
-static void set_fact(struct vmm_hw *hw, unsigned n, const char *name,
-    uint64_t value)
-{
-	size_t size = strlen(name);
-
-	memcpy(hw->facts[n].name, name, size + 1);
-	hw->facts[n].value = value;
-}
-
 static int svm_probe(struct vmm_hw *hw, const char **why)
 {
 	struct svm_cpuid id;
@@ -60,18 +51,16 @@ static int svm_probe(struct vmm_hw *hw, const char **why)
 	error = svm_usable(&id, &hw->caps, why);
 	if (error != 0)
 		return error;
-	if ((cpu_get_cr4() & VMM_X86_CR4_FSGSBASE) != 0)
-		hw->caps |= VMM_CAP_FSGSBASE;
 	hw->gpa_bits = svm_gpa_bits(&id);
 	hw->npt = &x86_npt_svm;
 	hw->x87_leaks = svm_x87_leaks(&id);
 	hw->nasid = id.asids;
-	set_fact(hw, 0, "svm.revision", id.revision & 0xff);
-	set_fact(hw, 1, "svm.features", id.svm_edx);
-	set_fact(hw, 2, "svm.asids", id.asids);
-	set_fact(hw, 3, "svm.vm_cr", id.vm_cr);
-	set_fact(hw, 4, "physical_bits", id.sizes_eax & 0xff);
-	set_fact(hw, 5, "gpa_bits", hw->gpa_bits);
+	vmm_hw_fact(hw, 0, "svm.revision", id.revision & 0xff);
+	vmm_hw_fact(hw, 1, "svm.features", id.svm_edx);
+	vmm_hw_fact(hw, 2, "svm.asids", id.asids);
+	vmm_hw_fact(hw, 3, "svm.vm_cr", id.vm_cr);
+	vmm_hw_fact(hw, 4, "physical_bits", id.sizes_eax & 0xff);
+	vmm_hw_fact(hw, 5, "gpa_bits", hw->gpa_bits);
 	return 0;
 }
 

@@ -96,12 +96,8 @@ void svm_vmcb_init(struct svm_vmcb *b, const struct svm_guest *g)
 	set_segments(b);
 	b->efer = VMM_X86_EFER_LME | VMM_X86_EFER_LMA | VMM_X86_EFER_NXE |
 	    VMM_X86_EFER_SVME;
-	b->cr0 = VMM_X86_CR0_PG | VMM_X86_CR0_PE | VMM_X86_CR0_MP |
-	    VMM_X86_CR0_ET | VMM_X86_CR0_NE | VMM_X86_CR0_WP | VMM_X86_CR0_AM;
-	b->cr4 = VMM_X86_CR4_PAE | VMM_X86_CR4_OSFXSR |
-	    VMM_X86_CR4_OSXMMEXCPT |
-	    (g->host_cr4 & (VMM_X86_CR4_MCE | VMM_X86_CR4_FSGSBASE |
-		VMM_X86_CR4_OSXSAVE));
+	b->cr0 = VMM_X86_CR0_GUEST;
+	b->cr4 = x86_guest_cr4(g->host_cr4);
 	b->dr6 = SVM_DR6_NOTHING;
 	b->dr7 = VMM_X86_DR7_FIXED;
 	b->g_pat = PAT_WRITE_BACK;

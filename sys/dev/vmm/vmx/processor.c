@@ -50,32 +50,23 @@ static void read_words(struct vmx_words *w)
 		w->ept_vpid = cpu_rdmsr(VMX_MSR_EPT_VPID);
 }
 
-static void set_fact(struct vmm_hw *hw, unsigned n, const char *name,
-    uint64_t value)
-{
-	size_t size = strlen(name);
-
-	memcpy(hw->facts[n].name, name, size + 1);
-	hw->facts[n].value = value;
-}
-
 static void set_facts(struct vmm_hw *hw, const struct vmx_words *w)
 {
-	set_fact(hw, 0, "vmx.basic", w->basic);
-	set_fact(hw, 1, "vmx.pin", w->pin);
-	set_fact(hw, 2, "vmx.proc", w->proc);
-	set_fact(hw, 3, "vmx.proc2", w->proc2);
-	set_fact(hw, 4, "vmx.exit", w->exit);
-	set_fact(hw, 5, "vmx.entry", w->entry);
-	set_fact(hw, 6, "vmx.misc", w->misc);
-	set_fact(hw, 7, "vmx.ept_vpid", w->ept_vpid);
-	set_fact(hw, 8, "vmx.cr0_fixed0", w->cr0_fixed0);
-	set_fact(hw, 9, "vmx.cr0_fixed1", w->cr0_fixed1);
-	set_fact(hw, 10, "vmx.cr4_fixed0", w->cr4_fixed0);
-	set_fact(hw, 11, "vmx.cr4_fixed1", w->cr4_fixed1);
-	set_fact(hw, 12, "vmx.feature_control", w->feature_control);
-	set_fact(hw, 13, "physical_bits", w->sizes_eax & 0xff);
-	set_fact(hw, 14, "gpa_bits", hw->gpa_bits);
+	vmm_hw_fact(hw, 0, "vmx.basic", w->basic);
+	vmm_hw_fact(hw, 1, "vmx.pin", w->pin);
+	vmm_hw_fact(hw, 2, "vmx.proc", w->proc);
+	vmm_hw_fact(hw, 3, "vmx.proc2", w->proc2);
+	vmm_hw_fact(hw, 4, "vmx.exit", w->exit);
+	vmm_hw_fact(hw, 5, "vmx.entry", w->entry);
+	vmm_hw_fact(hw, 6, "vmx.misc", w->misc);
+	vmm_hw_fact(hw, 7, "vmx.ept_vpid", w->ept_vpid);
+	vmm_hw_fact(hw, 8, "vmx.cr0_fixed0", w->cr0_fixed0);
+	vmm_hw_fact(hw, 9, "vmx.cr0_fixed1", w->cr0_fixed1);
+	vmm_hw_fact(hw, 10, "vmx.cr4_fixed0", w->cr4_fixed0);
+	vmm_hw_fact(hw, 11, "vmx.cr4_fixed1", w->cr4_fixed1);
+	vmm_hw_fact(hw, 12, "vmx.feature_control", w->feature_control);
+	vmm_hw_fact(hw, 13, "physical_bits", w->sizes_eax & 0xff);
+	vmm_hw_fact(hw, 14, "gpa_bits", hw->gpa_bits);
 }
 
 /* Vol. 3B 19.9.2, 19.9.3: since version 5 of the counters PEBS_ENABLE has the
@@ -102,11 +93,9 @@ int vmx_probe(struct vmm_hw *hw, const char **why)
 	    why);
 	if (error != 0)
 		return error;
-	if ((vmx_facts.words.cr4 & VMM_X86_CR4_FSGSBASE) != 0)
-		hw->caps |= VMM_CAP_FSGSBASE;
 	vmx_facts.has_debugctl = os_rdmsr_safe(VMX_MSR_DEBUGCTL, &ignored);
 	vmx_facts.usual = vmx_facts.has_debugctl &&
-	    (hw->caps & VMM_CAP_FSGSBASE) != 0;
+	    (vmx_facts.words.cr4 & VMM_X86_CR4_FSGSBASE) != 0;
 	vmx_facts.has_pebs = os_rdmsr_safe(VMX_MSR_PEBS_ENABLE, &ignored) &&
 	    os_rdmsr_safe(VMX_MSR_PERF_GLOBAL, &ignored);
 	vmx_facts.pebs_counters = pebs_counters();

@@ -69,15 +69,6 @@ static const struct vmx_value guest_constants[] = {
 
 _Static_assert(GUEST_CONSTANTS + 10 <= VMX_GUEST_VALUES, "VMX_GUEST_VALUES");
 
-static uint64_t guest_cr4(const struct vmx_guest *g)
-{
-	const uint64_t as_host = VMM_X86_CR4_MCE | VMM_X86_CR4_FSGSBASE |
-	    VMM_X86_CR4_OSXSAVE;
-
-	return VMM_X86_CR4_PAE | VMM_X86_CR4_OSFXSR |
-	    VMM_X86_CR4_OSXMMEXCPT | (g->host_cr4 & as_host) | g->cr4_fixed0;
-}
-
 uint32_t vmx_guest_values(const struct vmx_guest *g,
     struct vmx_value out[VMX_GUEST_VALUES])
 {
@@ -93,11 +84,10 @@ uint32_t vmx_guest_values(const struct vmx_guest *g,
 	*p++ = (struct vmx_value){ VMX_EPTP, g->eptp };
 	if ((c->proc & VMX_PROC_TSC_OFFSET) != 0)
 		*p++ = (struct vmx_value){ VMX_TSC_OFFSET, 0 };
-	*p++ = (struct vmx_value){ VMX_GUEST_CR0, VMM_X86_CR0_PG |
-	    VMM_X86_CR0_PE | VMM_X86_CR0_MP | VMM_X86_CR0_ET |
-	    VMM_X86_CR0_NE | VMM_X86_CR0_WP | VMM_X86_CR0_AM |
+	*p++ = (struct vmx_value){ VMX_GUEST_CR0, VMM_X86_CR0_GUEST |
 	    g->cr0_fixed0 };
-	*p++ = (struct vmx_value){ VMX_GUEST_CR4, guest_cr4(g) };
+	*p++ = (struct vmx_value){ VMX_GUEST_CR4, x86_guest_cr4(g->host_cr4) |
+	    g->cr4_fixed0 };
 	return (uint32_t)(p - out);
 }
 

@@ -25,6 +25,17 @@
 #define VMM_X86_CR4_FSGSBASE	(1ull << 16)
 #define VMM_X86_CR4_OSXSAVE	(1ull << 18)
 #define VMM_X86_CR4_FRED	(1ull << 32)
+
+/* A guest user's CR0; its CR4, of which the host decides what ring 3 sees. */
+#define VMM_X86_CR0_GUEST	(VMM_X86_CR0_PG | VMM_X86_CR0_PE | \
+	VMM_X86_CR0_MP | VMM_X86_CR0_ET | VMM_X86_CR0_NE | VMM_X86_CR0_WP | \
+	VMM_X86_CR0_AM)
+static inline uint64_t x86_guest_cr4(uint64_t host_cr4)
+{
+	return VMM_X86_CR4_PAE | VMM_X86_CR4_OSFXSR | VMM_X86_CR4_OSXMMEXCPT |
+	    (host_cr4 & (VMM_X86_CR4_MCE | VMM_X86_CR4_FSGSBASE |
+	    VMM_X86_CR4_OSXSAVE));
+}
 #define VMM_X86_EFER_SCE	(1ull << 0)
 #define VMM_X86_EFER_LME	(1ull << 8)
 #define VMM_X86_EFER_LMA	(1ull << 10)
