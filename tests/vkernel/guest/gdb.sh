@@ -5,10 +5,12 @@ gdb()
 	command gdb -nx -batch -ex 'set debuginfod enabled off' "$@" 2>&1
 }
 cp /tmp/bin/ptrace .
-gdb -ex 'set follow-fork-mode child' -ex 'break *&steps' -ex run \
-    -ex 'stepi 3' -ex 'p $rip - (long)&steps' -ex 'p $ebx' \
-    -ex 'p $xmm0.uint128 == $xmm0.uint128' -ex 'p word' \
-    -ex 'set var word = 5' -ex 'p word' -ex 'p (int)getpid() > 0' \
+gdb -ex 'set language c' -ex 'break main' -ex run -ex 'break *&steps' \
+    -ex 'call (int)step_code()' -ex 'stepi 3' \
+    -ex 'p (long)$rip - (long)&steps' -ex 'p $ebx' \
+    -ex 'p $xmm0.v4_int32[0] == $xmm0.v4_int32[0]' -ex 'p *(long *)&the_word' \
+    -ex 'set var *(long *)&the_word = 5' -ex 'p *(long *)&the_word' \
+    -ex 'p (int)getpid() > 0' \
     -ex 'break *&steps_end' -ex continue -ex 'p $eax' -ex kill \
     ./ptrace | grep '^\$'
 cat >c.c <<'END'

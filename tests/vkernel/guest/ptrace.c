@@ -40,7 +40,7 @@ __asm__(".globl steps, steps_end, step_code\n"
 	"pop %rbx\n\t"
 	"ret\n");
 
-static volatile uint64_t word = 0x1111;
+static volatile uint64_t the_word = 0x1111;
 
 static int stopped(pid_t pid)
 {
@@ -138,7 +138,7 @@ static void child_fp(void)
 
 	__asm__ volatile("movq %1, %%xmm9; int3; movq %%xmm9, %0"
 			 : "=r"(v) : "r"(v) : "xmm9");
-	_exit(v == 0x77 && word == 0x2222 ? 5 : 1);
+	_exit(v == 0x77 && the_word == 0x2222 ? 5 : 1);
 }
 
 static void fp_and_memory(void)
@@ -153,7 +153,7 @@ static void fp_and_memory(void)
 	printf("xmm9 %#x mxcsr %#x\n", f.xmm_space[36], f.mxcsr);
 	f.xmm_space[36] = 0x77;
 	ptrace(PTRACE_SETFPREGS, pid, 0, &f);
-	ptrace(PTRACE_POKEDATA, pid, &word, 0x2222L);
+	ptrace(PTRACE_POKEDATA, pid, &the_word, 0x2222L);
 	ptrace(PTRACE_CONT, pid, 0, 0);
 	waitpid(pid, &status, 0);
 	printf("status %d\n", WEXITSTATUS(status));
@@ -167,7 +167,7 @@ static void attach(void)
 
 	if (!pid)
 		for (;;)
-			word++;
+			the_word++;
 	for (int i = 0; i < 20; i++) {
 		usleep(2000);
 		ptrace(PTRACE_ATTACH, pid, 0, 0);

@@ -106,8 +106,7 @@ static void clear_way(struct vmm_machine *m, const struct x86_npt_leaf *old)
 static void *remove_tables(struct vmm_machine *m, uint64_t gpa, unsigned level)
 {
 	uint64_t span = X86_NPT_SPAN(level);
-	void *tables = x86_npt_prune(&m->npt, gpa & -span, span,
-	    true);
+	void *tables = x86_npt_prune(&m->npt, gpa & -span, span, true);
 
 	if (tables != NULL)
 		vmm_flush(m);
