@@ -14,7 +14,8 @@
 #include <sys/types.h>
 
 #define KICK_SIGNAL	SIGALRM
-/* What a stub answers takes microseconds; later it is taken for hostile. */
+/* What a stub answers takes microseconds of its own; later it is taken for
+ * hostile. */
 #define PATIENCE_NS	2000000000ull
 #define QUEUE_MAX	4096u		/* ranges; beyond, all is dropped */
 

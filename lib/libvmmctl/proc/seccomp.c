@@ -68,18 +68,65 @@ static int seat_receive(struct proc_seat *seat, uint64_t ns,
 	return 0;
 }
 
-/* The same within PATIENCE_NS, however many signals come to us. */
-static int seat_await(struct proc_seat *seat, uint64_t args[6])
+/* ---- patience -------------------------------------------------------------- */
+
+#define SLICE_NS	100000000u
+
+/*
+ * What does not answer within PATIENCE_NS, however many signals come to us, is
+ * hostile; but for a process that has had no processor, as on a busy host, or
+ * one that was halted: that is waited for until `last`.
+ */
+struct patience {
+	uint64_t end, last, computed;
+};
+
+static struct patience patience_begin(void)
 {
 	const uint64_t end = os_mono_ns() + PATIENCE_NS;
-	uint64_t now;
+
+	return (struct patience){ .end = end, .last = end + 14 * PATIENCE_NS,
+	    .computed = UINT64_MAX };
+}
+
+static uint64_t computed_ns(pid_t pid)
+{
+	struct timespec t = { 0 };
+	clockid_t clock;
+
+	if (clock_getcpuclockid(pid, &clock) != 0 ||
+	    clock_gettime(clock, &t) != 0)
+		return UINT64_MAX;
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+/* For how long to wait now; 0: it has come to an end. */
+static uint64_t patience_left(struct patience *p, pid_t pid)
+{
+	uint64_t now = os_mono_ns(), before = p->computed;
+
+	if (now < p->end)
+		return p->end - now;
+	p->computed = computed_ns(pid);
+	if (now >= p->last || p->computed == UINT64_MAX ||
+	    (before != UINT64_MAX && p->computed - before >= SLICE_NS / 4))
+		return 0;
+	p->end = now + SLICE_NS;
+	return SLICE_NS;
+}
+
+static int seat_await(struct proc_seat *seat, uint64_t args[6])
+{
+	struct patience p = patience_begin();
+	uint64_t ns;
 	int err;
 
-	do {
-		now = os_mono_ns();
-		err = seat_receive(seat, end > now ? end - now : 1, args);
-	} while (err == -EINTR && now < end);
-	return err == -EINTR ? -ETIMEDOUT : err;
+	while ((ns = patience_left(&p, seat->stub->pid)) != 0) {
+		err = seat_receive(seat, ns, args);
+		if (err != -EINTR && err != -ETIMEDOUT)
+			return err;
+	}
+	return -ETIMEDOUT;
 }
 
 /* -ENOENT: a signal has taken the thread out of the call: it notifies again. */
@@ -299,27 +346,31 @@ static int flush(struct proc_seat *seat)
 static int wait_exit(struct vmmctl_vcpu *v, struct proc_seat *seat,
     uint64_t deadline, uint64_t args[6], enum event_type *cause)
 {
-	uint64_t told = 0;	/* until when it may take to come */
+	struct patience p;
+	bool told = false;
 	int err;
 
 	for (;;) {
-		uint64_t ns = PATIENCE_NS, end = told != 0 ? told : deadline;
+		uint64_t ns = PATIENCE_NS;
 		bool last = false;	/* of the time there is */
 
-		if (end != 0) {
+		if (told) {
+			ns = patience_left(&p, seat->stub->pid);
+			if (ns == 0) {
+				kill(seat->stub->pid, SIGKILL);
+				p = patience_begin();
+				continue;
+			}
+		} else if (deadline != 0) {
 			uint64_t now = os_mono_ns();
 
-			last = end < now + PATIENCE_NS;
+			last = deadline < now + PATIENCE_NS;
 			if (last)
-				ns = end > now ? end - now : 1;
+				ns = deadline > now ? deadline - now : 1;
 		}
 		err = seat_receive(seat, ns, args);
-		if (told != 0 && (err == -ETIMEDOUT ||
-		    (err == -EINTR && ns == 1))) {
-			kill(seat->stub->pid, SIGKILL);
-			told = os_mono_ns() + PATIENCE_NS;
+		if (told && err == -ETIMEDOUT)
 			continue;
-		}
 		if (err == -ETIMEDOUT && last)
 			*cause = EVENT_TIMEOUT;
 		else if (err == -EINTR)
@@ -329,8 +380,9 @@ static int wait_exit(struct vmmctl_vcpu *v, struct proc_seat *seat,
 		else if (atomic_load(&v->kicked) == 0 &&
 		    atomic_load(&v->running->parked) == 0)
 			continue;
-		if (told == 0)
-			told = os_mono_ns() + PATIENCE_NS;
+		if (!told)
+			p = patience_begin();
+		told = true;
 		proc_kick(v);
 	}
 }
