@@ -21,7 +21,7 @@ struct svm_record {
 
 struct vmx_record {
 	const char *computer, *way;
-	uint64_t reason, event, error, vectoring, length, qualification, gpa;
+	struct fake_vmx_exit left;
 	struct exit exit;
 };
 
@@ -39,7 +39,7 @@ static const struct svm_record svm[] = {
 static const struct vmx_record vmx[] = {
 #define SVM(...)
 #define VMX(c, w, reason, event, error, vectoring, length, q, gpa, e) \
-	{ c, w, reason, event, error, vectoring, length, q, gpa, e },
+	{ c, w, { reason, event, error, vectoring, length, q, gpa }, e },
 #include "recorded.def"
 };
 
@@ -154,17 +154,11 @@ static void vmx_records_are_decoded(void **state)
 		const struct vmx_record *r = &vmx[i];
 		struct vmm_cause c;
 
-		fake_vmx_put(VMX_REASON, r->reason);
-		fake_vmx_put(VMX_EVENT, r->event);
-		fake_vmx_put(VMX_EVENT_ERROR, r->error);
-		fake_vmx_put(VMX_VECTORING, r->vectoring);
-		fake_vmx_put(VMX_LENGTH, r->length);
-		fake_vmx_put(VMX_QUALIFICATION, r->qualification);
-		fake_vmx_put(VMX_GUEST_PHYSICAL, r->gpa);
+		fake_vmx_put_exit(&r->left);
 		memset(&c, 0xa5, sizeof(c));
 		vmx_decode(&c);
 		expect(r->computer, r->way, &r->exit, &c);
-		assert_int_equal(c.raw, r->reason);
+		assert_int_equal(c.raw, r->left.reason);
 		assert_true(c.raw_index < VMX_RAW_COUNT);
 	}
 }

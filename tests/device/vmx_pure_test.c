@@ -422,13 +422,8 @@ static const struct by_hand by_hand[] = {
 
 static void decode(const struct by_hand *r, struct vmm_cause *c)
 {
-	fake_vmx_put(VMX_REASON, r->reason);
-	fake_vmx_put(VMX_EVENT, r->event);
-	fake_vmx_put(VMX_EVENT_ERROR, r->error);
-	fake_vmx_put(VMX_VECTORING, r->vectoring);
-	fake_vmx_put(VMX_LENGTH, r->length);
-	fake_vmx_put(VMX_QUALIFICATION, r->qualification);
-	fake_vmx_put(VMX_GUEST_PHYSICAL, r->gpa);
+	fake_vmx_put_exit(&(struct fake_vmx_exit){ r->reason, r->event,
+	    r->error, r->vectoring, r->length, r->qualification, r->gpa });
 	memset(c, 0, sizeof(*c));
 	vmx_decode(c);
 }

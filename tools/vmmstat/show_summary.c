@@ -175,8 +175,8 @@ int summary_check_key(const struct options *o, struct machine *const *m,
 	for (size_t i = 0; i < count; i++)
 		if (set_key(&row, m[i], o->key))
 			return 0;
-	return options_bad_key(o, "machine, age, p99, the headings and the counters "
-	    "that vmmstat -a shows");
+	return options_bad_key(o, "machine, age, p99, the headings and the "
+	    "counters that vmmstat -a shows");
 }
 
 void show_summary(struct output *out, struct machine *const *m, size_t count)

@@ -38,6 +38,12 @@ static void xsave_facts(struct vmmctl_info *info)
 	}
 }
 
+static int no_process(struct vmmctl *v, int err)
+{
+	return vmmctl_fail(v, -EAGAIN, "proc: no process can be made "
+	    "(error %d); raise the limit (ulimit -u)", -err);
+}
+
 static int check_seccomp(struct vmmctl *v)
 {
 	const uint32_t notif = SECCOMP_RET_USER_NOTIF;
@@ -52,8 +58,7 @@ static int check_seccomp(struct vmmctl *v)
 		    "Linux 5.0)");
 	err = host_listener_error();
 	if (err < 0)
-		return vmmctl_fail(v, -EAGAIN, "proc: no process can be made "
-		    "(error %d); raise the limit (ulimit -u)", -err);
+		return no_process(v, err);
 	if (err == EBUSY)
 		return vmmctl_fail(v, -ENOTSUP, "proc: this process is under a "
 		    "seccomp filter that notifies, a container's, of which "
@@ -112,8 +117,7 @@ static int proc_open(struct vmmctl *v, const char *option)
 		return err;
 	before = host_int1_is_before();
 	if (before < 0)
-		return vmmctl_fail(v, -EAGAIN, "proc: no process can be made "
-		    "(error %d); raise the limit (ulimit -u)", -before);
+		return no_process(v, before);
 	p = vmmctl_zalloc(v, sizeof(*p));
 	if (p == NULL)
 		return vmmctl_fail(v, -ENOMEM, "no memory for the backend");

@@ -74,8 +74,8 @@ static int seat_receive(struct proc_seat *seat, uint64_t ns,
 
 /*
  * What does not answer within PATIENCE_NS, however many signals come to us, is
- * hostile; but for a process that has had no processor, as on a busy host, or
- * one that was halted: that is waited for until `last`.
+ * hostile; but for a process none of whose threads has had a processor, as on
+ * a busy host, or when it was halted: that is waited for until `last`.
  */
 struct patience {
 	uint64_t end, last, computed;

@@ -406,6 +406,17 @@ void fake_vmx_put(uint32_t field, uint64_t value)
 	put(field, value);
 }
 
+void fake_vmx_put_exit(const struct fake_vmx_exit *e)
+{
+	put(VMX_REASON, e->reason);
+	put(VMX_EVENT, e->event);
+	put(VMX_EVENT_ERROR, e->error);
+	put(VMX_VECTORING, e->vectoring);
+	put(VMX_LENGTH, e->length);
+	put(VMX_QUALIFICATION, e->qualification);
+	put(VMX_GUEST_PHYSICAL, e->gpa);
+}
+
 uint64_t fake_vmx_of(uint64_t pa, uint32_t field)
 {
 	return find(pa, false)->field[field / 2];

@@ -74,6 +74,11 @@ void fake_hw_intel(void);
 /* A field of the current control structure, for tests of decoding. */
 void fake_vmx_load(void);
 void fake_vmx_put(uint32_t field, uint64_t value);
+/* All of them that decoding may read. */
+struct fake_vmx_exit {
+	uint64_t reason, event, error, vectoring, length, qualification, gpa;
+};
+void fake_vmx_put_exit(const struct fake_vmx_exit *e);
 /* Of any control structure. */
 uint64_t fake_vmx_of(uint64_t pa, uint32_t field);
 

@@ -235,10 +235,9 @@ static void giant_pages_are_giant_leaves(void **state)
 	v.page->regs.rsi = GIB + 512 * MIB;
 	v.page->regs.rdx = GIB + 512 * MIB + 3 * PAGE;
 	v.stop = false;
-	n = word(giant + 512 * MIB + 2 * PAGE);
 	vcpu_go(&v);
-	while (word(giant + 512 * MIB + 2 * PAGE) - n < 3)
-		usleep(1000);
+	for (n = 0; n < 3; n++)
+		expect_growth(giant + 512 * MIB + 2 * PAGE);
 	vcpu_join(&v);
 	log.op = VMM_DIRTY_GET;
 	log.bitmap = (uintptr_t)dirty;

@@ -188,6 +188,7 @@ __attribute__((__noinline__)) static void load_rare(struct vmm_vcpu *v)
 		cpu_wrmsr(VMX_MSR_DEBUGCTL, v->vmx.debugctl);
 	if (v->vmx.pebs != 0)
 		restart_pebs(v);
+	/* take_nmi() looks at it in runs that have nothing rare, too. */
 	v->vmx.pebs = 0;
 }
 
