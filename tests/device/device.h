@@ -40,6 +40,8 @@
 #define DATA		0x500000ull	/* 2 pages, write */
 /* The owner's memory that is no machine's: for arguments. */
 #define BUFFER		(FAKE_USER + 6 * MIB2)
+/* Guest-physical addresses end there: gpa_limit. */
+#define TOP		(1ull << 40)
 
 struct device {
 	bool svm;

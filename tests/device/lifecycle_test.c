@@ -197,24 +197,6 @@ static void another_process_may_close_the_last_descriptor(void **state)
 	assert_int_equal(vmm_live.machines, 0);
 }
 
-static void unknown_commands_are_enotty(void **state)
-{
-	struct device *d = *state;
-	uint64_t arg[128] = { 0 };
-
-	machine_make(d);
-	assert_int_equal(vmm_device_ioctl(VMM_MEMORY_MAP, arg), ENOTTY);
-	assert_int_equal(vmm_machine_ioctl(d->m, VMM_INFO, arg), ENOTTY);
-	assert_int_equal(vmm_machine_ioctl(d->m, VMM_RAW, arg), ENOTTY);
-	assert_int_equal(vmm_vcpu_ioctl(d->v, VMM_MEMORY_MAP, arg), ENOTTY);
-	/* The right number with another size or direction. */
-	assert_int_equal(vmm_machine_ioctl(d->m, VMM_MEMORY_MAP ^ 1u << 16,
-	    arg), ENOTTY);
-	assert_int_equal(vmm_machine_ioctl(d->m, VMM_MEMORY_MAP ^ 1u << 31,
-	    arg), ENOTTY);
-	assert_int_equal(vmm_device_ioctl(0, arg), ENOTTY);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -229,7 +211,6 @@ int main(void)
 		TEST_BARE(the_owners_end_reaches_a_guest_that_only_computes),
 		TEST_BARE(another_process_is_refused),
 		TEST_BARE(another_process_may_close_the_last_descriptor),
-		TEST_BARE(unknown_commands_are_enotty),
 	};
 
 	return RUN(tests);
