@@ -1,44 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
  * vmx/ on a fake processor: what it switches on and off, control structures
- * that go from processor to processor, VPIDs and flushes - as many as are
- * needed, and no more -, and the host as it was after each run.
+ * that go from processor to processor and are read where they are, and the host
+ * as it was after each run.
  */
-#include "device.h"
-#include "vmx_cpu.h"
-#include "vmx_impl.h"
-
-static void run_syscall(struct device *d)
-{
-	fake.signal = false;
-	CODE_SET(0x0f, 0x05);
-	d->page->regs.rip = CODE;
-	d->page->regs.rflags = 0x202;
-	guest_at(CODE);
-	fake_exception(VMM_X86_UD, 0, 0);
-	RUN_TO(d, VMM_EXIT_SYSCALL);
-}
-
-/* Out again, by an instruction of ring 0. */
-static void leave(struct device *d, struct vmm_vcpu *v)
-{
-	fake.signal = false;
-	fake_cause(VMM_CAUSE_PRIVILEGED);
-	assert_ok(vmm_vcpu_run(v));
-	assert_int_equal(v->page->exit.kind, VMM_EXIT_EXCEPTION);
-	(void)d;
-}
-
-static struct vmm_vcpu *second(struct device *d)
-{
-	struct vmm_vcpu *v;
-	uint32_t context;
-
-	assert_ok(vcpu_create(d->m, 1, &v));
-	assert_ok(context_create(d->m, &context));
-	vcpu_prepare(v, context);
-	return v;
-}
+#include "vmx_run.h"
 
 /* ---- on and off ---- */
 
@@ -187,243 +153,6 @@ static void a_new_one_follows_a_refused_entry(void **state)
 	}
 }
 
-/* ---- the processor's own timer ---- */
-
-static void pass(void *cookie)
-{
-	fake_advance(*(const uint64_t *)cookie);
-}
-
-static const uint64_t half = 500000, whole = 1000000;
-
-static void expect_over(struct device *d)
-{
-	fake.signal = false;
-	assert_ok(vmm_vcpu_run(d->v));
-	assert_int_equal(d->exit->kind, VMM_EXIT_DEADLINE);
-}
-
-static void a_deadline_ends_the_run(void **state)
-{
-	struct device *d = *state;
-	const uint64_t deadline = fake.now + whole;
-
-	d->page->deadline = deadline;
-	run_syscall(d);
-	fake_call(pass, (void *)(uintptr_t)&half);
-	fake_call(pass, (void *)(uintptr_t)&half);
-	fake_cause(VMM_CAUSE_PRIVILEGED);
-	expect_over(d);
-	assert_true(fake.now >= deadline && fake.now < deadline + half);
-	expect_over(d);			/* it stays, and is over */
-	d->page->deadline = fake.now + whole;
-	assert_ok(vmm_vcpu_run(d->v));
-	assert_int_equal(d->exit->kind, VMM_EXIT_EXCEPTION);
-	d->page->deadline = 0;
-	fake_advance(whole);
-	run_syscall(d);
-	assert_int_equal(fake.timer_starts, 0);
-}
-
-static void a_deadline_ends_what_is_handled_here(void **state)
-{
-	struct device *d = *state;
-	unsigned i;
-
-	d->page->deadline = fake.now + whole;
-	for (i = 0; i < 4; i++) {
-		fake_cause(VMM_CAUSE_CPUID);
-		fake_call(pass, (void *)(uintptr_t)&half);
-	}
-	expect_over(d);
-	/* Nothing of the guest has been done since. */
-	assert_true(fake_script.at < fake_script.n);
-	fake_script.at = fake_script.n;
-}
-
-static void a_deadline_passes_outside(void **state)
-{
-	struct device *d = *state;
-
-	d->page->deadline = fake.now + whole;
-	run_syscall(d);
-	fake_advance(whole);
-	fake_cause(VMM_CAUSE_PRIVILEGED);
-	expect_over(d);
-	assert_int_equal(fake_script.at, fake_script.n - 1);
-	fake_script.at = fake_script.n;
-}
-
-static void a_deadline_follows_the_thread(void **state)
-{
-	struct device *d = *state;
-
-	d->page->deadline = fake.now + whole;
-	run_syscall(d);
-	fake_migrate(2);
-	run_syscall(d);
-	fake_call(pass, (void *)(uintptr_t)&whole);
-	fake_cause(VMM_CAUSE_PRIVILEGED);
-	expect_over(d);
-	fake_script.at = fake_script.n;
-	fake_migrate(0);
-}
-
-static void a_deadline_too_far_for_the_timer(void **state)
-{
-	struct device *d = *state;
-	const uint64_t far = 400 * 1000000000ull;
-
-	/* 2^32 counts of 128 ticks are 183 s. */
-	d->page->deadline = fake.now + far;
-	fake_call(pass, (void *)(uintptr_t)&(const uint64_t){ far / 2 });
-	fake_cause(VMM_CAUSE_PRIVILEGED);
-	assert_ok(vmm_vcpu_run(d->v));
-	assert_int_equal(d->exit->kind, VMM_EXIT_EXCEPTION);
-	d->page->deadline = UINT64_MAX;
-	run_syscall(d);
-	assert_int_equal(fake.timer_starts, 0);
-}
-
-static void a_tsc_that_is_no_clock_is_not_asked(void **state)
-{
-	struct device *d = *state;
-
-	fake.tsc_unstable = true;
-	d->page->deadline = fake.now + whole;
-	run_syscall(d);
-	assert_int_equal(fake_live_timers(), 1);
-	/* It has become one; the timer goes on until the next deadline. */
-	fake.tsc_unstable = false;
-	fake_call(pass, (void *)(uintptr_t)&whole);
-	fake_cause(VMM_CAUSE_PRIVILEGED);
-	expect_over(d);
-	fake_script.at = fake_script.n;
-	assert_int_equal(fake.timer_starts, 1);
-	d->page->deadline = fake.now + whole;
-	run_syscall(d);
-	assert_int_equal(fake_live_timers(), 0);
-	fake.tsc_unstable = true;
-	d->page->deadline++;
-	run_syscall(d);
-	fake_advance(whole);
-	expect_over(d);
-}
-
-/* ---- flushes ---- */
-
-/* What the next run of v flushes. */
-static void flushes(struct device *d, struct vmm_vcpu *v, uint64_t invept,
-    uint64_t invvpid)
-{
-	const uint64_t before = fake_vmx.invept, all = fake_vmx.invvpid;
-
-	leave(d, v);
-	assert_int_equal(fake_vmx.invept - before, invept);
-	assert_int_equal(fake_vmx.invvpid - all, invvpid);
-}
-
-static void nothing_is_flushed_without_need(void **state)
-{
-	struct device *d = *state;
-	unsigned i;
-
-	leave(d, d->v);
-	for (i = 0; i < 100; i++)
-		flushes(d, d->v, 0, 0);
-	/* Another space is another VPID. */
-	for (i = 0; i < 100; i++) {
-		d->page->cr3 = ROOT_GPA + (i & 1) * PAGE;
-		d->page->commit = VMM_SET_SPACE;
-		flushes(d, d->v, 0, 0);
-	}
-	d->page->commit = VMM_SET_FLUSH;
-	flushes(d, d->v, 0, 0);
-}
-
-static void leaves_that_go_are_flushed_where_they_were(void **state)
-{
-	struct device *d = *state;
-	struct vmm_vcpu *v = second(d);
-	uint8_t byte = 1;
-
-	leave(d, v);
-	TOUCH(d, DATA_GPA, W, &byte, 1);
-	flushes(d, d->v, 0, 0);
-	flushes(d, v, 0, 0);
-	assert_ok(memory_protect(d->m, 0, MEMORY_SIZE, R));
-	/* Once for both, since what is known goes by the root. */
-	flushes(d, v, 1, 0);
-	flushes(d, d->v, 0, 0);
-	flushes(d, v, 0, 0);
-	/* A processor that knows nothing of it yet begins with a flush. */
-	fake_migrate(1);
-	flushes(d, v, 1, 0 + 1);
-	flushes(d, v, 0, 0);
-	fake_migrate(0);
-	flushes(d, d->v, 0, 0);
-	vmm_vcpu_destroy(v);
-}
-
-static void vpids_are_given_out_again_after_a_flush(void **state)
-{
-	struct device *d = *state;
-	uint64_t before;
-	uint32_t i;
-
-	leave(d, d->v);
-	before = fake_vmx.invvpid;
-	for (i = 0; i < 3 * VMX_VPIDS; i++) {
-		d->page->commit = VMM_SET_FLUSH;
-		leave(d, d->v);
-	}
-	assert_int_equal(fake_vmx.max_vpid, VMX_VPIDS - 1);
-	assert_int_equal(fake_vmx.invvpid - before, 3);
-}
-
-/* Its root may be where another's was, which the processor cannot know. */
-static void another_machine_begins_with_a_flush(void **state)
-{
-	struct device *d = *state;
-	struct vmm_machine *m;
-	struct vmm_vcpu *v;
-	uint32_t context;
-
-	assert_ok(machine_create(&m));
-	assert_ok(memory_map(m, 0, MEMORY_SIZE, MEMORY, RWX));
-	assert_ok(vcpu_create(m, 0, &v));
-	assert_ok(context_create(m, &context));
-	vcpu_prepare(v, context);
-	leave(d, d->v);
-	flushes(d, v, 1, 0);
-	flushes(d, v, 0, 0);
-	flushes(d, d->v, 1, 0);
-	vmm_vcpu_destroy(v);
-	vmm_machine_put(m);
-}
-
-static uint64_t vpid(struct vmm_vcpu *v)
-{
-	return fake_vmx_of(v->vmx.vmcs_pa, VMX_VPID);
-}
-
-/* A VPID is that of a space on one processor; on another one somebody else
- * has the same. */
-static void a_vpid_stays_on_its_processor(void **state)
-{
-	struct device *d = *state;
-	struct vmm_vcpu *v = second(d);
-
-	leave(d, d->v);
-	fake_migrate(1);
-	leave(d, v);
-	assert_int_equal(vpid(v), vpid(d->v));
-	leave(d, d->v);
-	assert_int_not_equal(vpid(v), vpid(d->v));
-	fake_migrate(0);
-	vmm_vcpu_destroy(v);
-}
-
 /* ---- the host ---- */
 
 static void selectors_of_the_thread_are_as_they_were(void **state)
@@ -542,17 +271,6 @@ static void an_nmi_is_the_hosts(void **state)
 
 /* ---- raw access ---- */
 
-static int raw(struct vmm_vcpu *v, uint32_t op, uint32_t field,
-    uint32_t width, uint64_t *value)
-{
-	struct vmm_raw a = { .op = op, .field = field, .width = width,
-	    .value = *value };
-	int error = vmm_vcpu_ioctl(v, VMM_RAW, &a);
-
-	*value = a.value;
-	return error;
-}
-
 static void fields_are_read_where_they_are(void **state)
 {
 	struct device *d = *state;
@@ -597,22 +315,6 @@ static void a_field_that_is_not_there_is_refused(void **state)
 	assert_int_equal(value, 1);
 }
 
-/* Else time would end a run that has no deadline. */
-static void no_deadline_no_timer(void **state)
-{
-	struct device *d = *state;
-	uint64_t pin = 0;
-
-	d->page->deadline = fake.now + whole;
-	run_syscall(d);
-	assert_ok(raw(d->v, VMM_RAW_READ, VMX_PIN, 4, &pin));
-	assert_true((pin & VMX_PIN_TIMER) != 0);
-	d->page->deadline = 0;
-	run_syscall(d);
-	assert_ok(raw(d->v, VMM_RAW_READ, VMX_PIN, 4, &pin));
-	assert_int_equal(pin & VMX_PIN_TIMER, 0);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -624,17 +326,6 @@ int main(void)
 		TEST_VMX(two_take_turns_on_a_processor),
 		TEST_VMX(a_processor_goes_off_line_with_one),
 		TEST_VMX(a_new_one_follows_a_refused_entry),
-		TEST_VMX(a_deadline_ends_the_run),
-		TEST_VMX(a_deadline_ends_what_is_handled_here),
-		TEST_VMX(a_deadline_passes_outside),
-		TEST_VMX(a_deadline_follows_the_thread),
-		TEST_VMX(a_deadline_too_far_for_the_timer),
-		TEST_VMX(a_tsc_that_is_no_clock_is_not_asked),
-		TEST_VMX(nothing_is_flushed_without_need),
-		TEST_VMX(leaves_that_go_are_flushed_where_they_were),
-		TEST_VMX(vpids_are_given_out_again_after_a_flush),
-		TEST_VMX(another_machine_begins_with_a_flush),
-		TEST_VMX(a_vpid_stays_on_its_processor),
 		TEST_VMX(selectors_of_the_thread_are_as_they_were),
 		TEST_VMX(what_changes_of_the_host_is_told_to_the_processor),
 		TEST_VMX(the_hosts_records_end_outside),
@@ -642,7 +333,6 @@ int main(void)
 		TEST_VMX(an_nmi_is_the_hosts),
 		TEST_VMX(a_field_that_is_not_there_is_refused),
 		TEST_VMX(fields_are_read_where_they_are),
-		TEST_VMX(no_deadline_no_timer),
 	};
 
 	return RUN(tests);
