@@ -93,6 +93,13 @@ void fake_reset(void);
 /* Nothing is held, allocated, bound or running; else a bug. */
 void fake_check_idle(void);
 
+/* Parts of these: allocations (alloc.c), timers (time.c). */
+void fake_blocks_reset(void);
+void fake_blocks_check_idle(void);
+void fake_timers_reset(void);
+/* Memory goes, and the timers in it. */
+void fake_timers_forget(const void *from, size_t size);
+
 /* Another thread, on that processor, calls fn. */
 void fake_as(uint32_t cpu, void (*fn)(void *cookie), void *cookie);
 /* The same in another process. */

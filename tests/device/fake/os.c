@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* os.c - threads, processors, allocations, time: see fake.h. */
+/* os.c - threads, processors, the caller: see fake.h. */
 #include "fake.h"
 #include "cpu.h"
 #include "vmm.h"
@@ -12,7 +12,6 @@ void (*fake_on_page_free)(uint64_t pa);
 void (*fake_before_xchg64)(uint64_t *p);
 
 static struct fake_thread first;
-static struct os_timer *timers;
 
 void fake_bug(const char *fmt, ...)
 {
@@ -30,203 +29,14 @@ void fake_bug(const char *fmt, ...)
 	abort();
 }
 
-/* ---- what is allocated ---- */
-
-struct block {
-	void *p;		/* as the core knows it */
-	void *base;
-	size_t size;
-	void *who;		/* the caller, for addr2line */
-	enum { ZALLOC, PAGE, CPU_PAGE } kind;
-	struct block *next;
-};
-#define BUCKETS	1024u
-static struct block *blocks[BUCKETS];
-
-static struct block **bucket(const void *p)
+void os_log(const char *fmt, ...)
 {
-	const uint64_t n = (uint64_t)(uintptr_t)p;
+	va_list ap;
 
-	return &blocks[(n >> 4 ^ n >> 12) % BUCKETS];
-}
-
-static void *block_add(void *base, void *p, size_t size, int kind, void *who)
-{
-	struct block *b = malloc(sizeof(*b)), **at = bucket(p);
-
-	if (b == NULL || base == NULL)
-		abort();
-	*b = (struct block){ .p = p, .base = base, .size = size, .who = who,
-	    .kind = kind, .next = *at };
-	*at = b;
-	fake.live_allocs++;
-	return p;
-}
-
-/* Their memory goes. */
-static void timers_forget(const struct block *b)
-{
-	struct os_timer **at = &timers, *t;
-
-	while ((t = *at) != NULL) {
-		const uint8_t *p = (const uint8_t *)t;
-
-		if (p < (uint8_t *)b->p || p >= (uint8_t *)b->p + b->size) {
-			at = &t->next;
-			continue;
-		}
-		if (t->when != 0)
-			fake_bug("the memory of a timer that runs is freed");
-		*at = t->next;
-	}
-}
-
-static void block_free(void *p, int kind)
-{
-	struct block **at = bucket(p), *b;
-
-	for (; (b = *at) != NULL; at = &b->next) {
-		if (b->p == p && (int)b->kind == kind)
-			break;
-	}
-	if (b == NULL) {
-		fake_bug("%p is freed, which is no such allocation", p);
-		return;
-	}
-	timers_forget(b);
-	*at = b->next;
-	free(b->base);
-	free(b);
-	fake.live_allocs--;
-}
-
-static void blocks_reset(void)
-{
-	uint32_t i;
-
-	for (i = 0; i < BUCKETS; i++) {
-		while (blocks[i] != NULL) {
-			struct block *b = blocks[i];
-
-			blocks[i] = b->next;
-			free(b->base);
-			free(b);
-		}
-	}
-}
-
-/* Is this the one that fails? */
-static bool refuse(const char *who)
-{
-	fake_may_sleep(who);
-	fake.allocs++;
-	if (fake.fail_at != 0 && --fake.fail_at == 0) {
-		fake.failed = true;
-		return true;
-	}
-	return false;
-}
-
-void *os_zalloc(size_t size)
-{
-	uint8_t *base;
-
-	if (size == 0)
-		fake_bug("an allocation of nothing");
-	if (refuse("os_zalloc"))
-		return NULL;
-	/* Aligned to 8 and no better, as kernels' allocators may be. */
-	base = calloc(1, size + 8);
-	return block_add(base, base + 8, size, ZALLOC,
-	    __builtin_return_address(0));
-}
-
-void os_free(void *p)
-{
-	if (p == NULL)
-		return;
-	fake_may_sleep("os_free");
-	block_free(p, ZALLOC);
-}
-
-static void *page_alloc(uint32_t n, uint64_t *pa, int kind, void *who)
-{
-	void *p = aligned_alloc(FAKE_PAGE, n * FAKE_PAGE);
-
-	if (p == NULL)
-		abort();
-	memset(p, 0, n * FAKE_PAGE);
-	*pa = (uint64_t)(uintptr_t)p | FAKE_PA;
-	return block_add(p, p, n * FAKE_PAGE, kind, who);
-}
-
-static void page_free(void *p, int kind)
-{
-	if (fake.cur->off != 0)
-		fake_bug("a page is freed with interrupts off");
-	if (fake_on_page_free != NULL)
-		fake_on_page_free((uint64_t)(uintptr_t)p | FAKE_PA);
-	block_free(p, kind);
-}
-
-void *os_page_alloc(uint64_t *pa)
-{
-	if (refuse("os_page_alloc"))
-		return NULL;
-	vmm_live.pages++;
-	return page_alloc(1, pa, PAGE, __builtin_return_address(0));
-}
-
-void os_page_free(void *p)
-{
-	if (p == NULL)
-		return;
-	vmm_live.pages--;
-	page_free(p, PAGE);
-}
-
-void *os_cpu_page_alloc(uint64_t *pa)
-{
-	if (refuse("os_cpu_page_alloc"))
-		return NULL;
-	return page_alloc(1, pa, CPU_PAGE, __builtin_return_address(0));
-}
-
-void os_cpu_page_free(void *p)
-{
-	if (p != NULL)
-		page_free(p, CPU_PAGE);
-}
-
-void *os_cpu_pages_alloc(uint32_t n, uint64_t *pa)
-{
-	if (refuse("os_cpu_pages_alloc"))
-		return NULL;
-	return page_alloc(n, pa, CPU_PAGE, __builtin_return_address(0));
-}
-
-void os_cpu_pages_free(void *p, uint32_t n)
-{
-	const struct block *b;
-
-	if (p == NULL)
-		return;
-	for (b = *bucket(p); b != NULL && b->p != p; b = b->next)
-		;
-	if (b != NULL && b->size != n * FAKE_PAGE)
-		fake_bug("%u pages are freed of %zu bytes", n, b->size);
-	page_free(p, CPU_PAGE);
-}
-
-void *os_page_at(uint64_t pa)
-{
-	/* That of an empty entry may be computed, not used. */
-	if (pa == 0)
-		return NULL;
-	if ((pa & FAKE_PA) == 0 || pa >> 52 != 0)
-		fake_bug("%#llx is no physical address",
-		    (unsigned long long)pa);
-	return (void *)(uintptr_t)(pa & ~FAKE_PA);
+	va_start(ap, fmt);
+	vsnprintf(fake.log, sizeof(fake.log), fmt, ap);
+	va_end(ap);
+	fake.log_lines++;
 }
 
 /* ---- threads ---- */
@@ -419,9 +229,9 @@ void fake_reset(void)
 {
 	uint32_t i;
 
-	timers = NULL;
+	fake_timers_reset();
 	memset(deferred, 0, sizeof(deferred));
-	blocks_reset();
+	fake_blocks_reset();
 	fake_frames_reset();
 	fake_hw_reset();
 	memset(&fake, 0, sizeof(fake));
@@ -437,21 +247,12 @@ void fake_reset(void)
 
 void fake_check_idle(void)
 {
-	uint32_t i;
-
 	if (fake.cur != &first || first.nheld != 0 || first.off != 0)
 		fake_bug("locks are held, or interrupts off");
 	if (fake_live_timers() != 0)
 		fake_bug("%u timers run", fake_live_timers());
 	fake_owner_check_idle();
-	for (i = 0; i < BUCKETS; i++) {
-		const struct block *b = blocks[i];
-
-		if (b != NULL)
-			fake_bug("%zu bytes are never freed, of %llu "
-			    "allocations; from %p", b->size,
-			    (unsigned long long)fake.live_allocs, b->who);
-	}
+	fake_blocks_check_idle();
 }
 
 /* ---- the caller ---- */
@@ -464,29 +265,6 @@ bool os_is_admin(void)
 uint32_t os_uid(void)
 {
 	return fake.uid;
-}
-
-uint64_t os_mono_ns(void)
-{
-	return fake.now++;
-}
-
-uint64_t os_real_ns(void)
-{
-	return 1700000000000000000ull + fake.now;
-}
-
-bool os_tsc_is_clock(void)
-{
-	return !fake.tsc_unstable;
-}
-
-uint64_t os_tsc_at(uint64_t mono_ns)
-{
-	const uint64_t hour = 3600000000000ull;
-	uint64_t ns = mono_ns > fake.now ? mono_ns - fake.now : 0;
-
-	return fake_hw.tsc + (ns < hour ? ns : hour) * FAKE_GHZ;
 }
 
 /* ---- processors ---- */
@@ -596,86 +374,4 @@ void os_split_lock(uint64_t rip)
 bool os_debug_in_use(void)
 {
 	return fake.debug_in_use;
-}
-
-/* ---- timers ---- */
-
-void os_timer_init(struct os_timer *t, void (*fn)(struct os_timer *t))
-{
-	struct os_timer *i;
-
-	for (i = timers; i != NULL; i = i->next) {
-		if (i == t)
-			fake_bug("a timer is made twice");
-	}
-	*t = (struct os_timer){ .fn = fn, .next = timers };
-	timers = t;
-}
-
-void os_timer_start(struct os_timer *t, uint64_t mono_ns)
-{
-	struct os_timer *i;
-
-	for (i = timers; i != NULL && i != t; i = i->next)
-		;
-	if (i == NULL)
-		fake_bug("a timer is started that was never made");
-	fake.timer_starts++;
-	t->when = mono_ns == 0 ? 1 : mono_ns;
-	t->cpu = fake.cur->cpu;
-}
-
-void os_timer_stop(struct os_timer *t)
-{
-	fake_may_sleep("os_timer_stop");
-	t->when = 0;
-}
-
-bool fake_timer_running(const struct os_timer *t)
-{
-	return t->when != 0;
-}
-
-uint32_t fake_live_timers(void)
-{
-	const struct os_timer *t;
-	uint32_t n = 0;
-
-	for (t = timers; t != NULL; t = t->next)
-		n += t->when != 0;
-	return n;
-}
-
-static void fire(void *cookie)
-{
-	struct os_timer *t = cookie;
-
-	t->fn(t);
-}
-
-void fake_advance(uint64_t ns)
-{
-	struct os_timer *t;
-
-	fake.now += ns;
-	fake_hw.tsc += ns * FAKE_GHZ;
-	for (t = timers; t != NULL; t = t->next) {
-		if (t->when == 0 || t->when > fake.now)
-			continue;
-		t->when = 0;
-		/* Interrupts are off there: it comes when the guest is left. */
-		if (fake_guest_on(t->cpu))
-			fake.pending[t->cpu] = true;
-		fake_interrupt(t->cpu, fire, t);
-	}
-}
-
-void os_log(const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(fake.log, sizeof(fake.log), fmt, ap);
-	va_end(ap);
-	fake.log_lines++;
 }
