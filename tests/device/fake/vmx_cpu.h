@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * vmx_cpu.h - what vmx/hw/vmx_cpu.h has, without a processor (vmenter.c):
- * found before it on the include path.
+ * vmx_cpu.h - what vmx/hw/vmx_cpu.h has, without a processor (vmx_insn.c,
+ * vmx_host.c): found before it on the include path.
  */
 #ifndef FAKE_VMX_CPU_H
 #define FAKE_VMX_CPU_H
