@@ -130,7 +130,7 @@ bool fake_guest_on(uint32_t cpu);
 /* Called before a page of the kernel's own goes. */
 extern void (*fake_on_page_free)(uint64_t pa);
 
-/* ---- the owner's memory (owner.c) ---- */
+/* ---- the owner's memory (owner.c, paging.c) ---- */
 
 #define FAKE_USER	0x7e0000000000ull
 #define FAKE_USER_PAGES	4096u

@@ -5,45 +5,16 @@
  * goes without having been told dirty is lost, as on a real host.  The
  * notifiers are called as a host calls them: before the page goes, and after.
  */
-#include "fake.h"
-#include "vmm.h"
+#include "owner.h"
 
-struct frame {
-	uint8_t *mem;
-	uint64_t size;
-	uint32_t refs;		/* maps, and holders */
-	uint32_t maps;		/* of the process */
-	bool dirty;		/* else it is what written is, or all 0 */
-	uint8_t *written;
-	struct frame *next;
-};
-
-struct page {
-	struct frame *frame;	/* NULL: not there */
-	uint64_t at;		/* where in the frame */
-	uint8_t *swapped;	/* then: what it holds, NULL: 0 */
-	bool mapped, writable, ksm, poisoned;
-	uint8_t level;
-};
-
-struct os_owner {
-	struct vmm_machine *m;
-	uint32_t process;
-	/* Ranges that are being taken away, the newest last. */
-	struct { uint64_t start, end; } range[8];
-	uint32_t invalidating;
-	bool ended;
-	struct os_owner *next;
-};
-
-static struct page pages[FAKE_USER_PAGES], giant;
+struct page pages[FAKE_USER_PAGES], giant;
 static struct frame *frames;
-static struct os_owner *owners;
+struct os_owner *owners;
 void (*fake_on_frame_gone)(uint64_t pa, uint64_t size);
 
 /* ---- frames ---- */
 
-static struct frame *frame_make(uint64_t size)
+struct frame *frame_make(uint64_t size)
 {
 	struct frame *f = calloc(1, sizeof(*f));
 
@@ -104,16 +75,6 @@ bool fake_frame_live(uint64_t pa)
 	return false;
 }
 
-static void frame_clean(struct frame *f)
-{
-	if (f->size != FAKE_PAGE)
-		return;
-	if (f->written == NULL)
-		f->written = malloc(FAKE_PAGE);
-	memcpy(f->written, f->mem, FAKE_PAGE);
-	f->dirty = false;
-}
-
 void fake_frames_reset(void)
 {
 	uint32_t i;
@@ -146,7 +107,7 @@ void fake_owner_check_idle(void)
 
 /* ---- the mapping ---- */
 
-static struct page *page_at(uint64_t uaddr)
+struct page *page_at(uint64_t uaddr)
 {
 	struct page *p = NULL;
 
@@ -164,7 +125,7 @@ static uint8_t *byte_at(struct page *p, uint64_t uaddr)
 	return p->frame->mem + p->at + (uaddr & mask);
 }
 
-static void notify(uint64_t start, uint64_t end, bool begin)
+void notify(uint64_t start, uint64_t end, bool begin)
 {
 	struct os_owner *o;
 
@@ -184,8 +145,7 @@ static void notify(uint64_t start, uint64_t end, bool begin)
 	}
 }
 
-/* The page leaves its frame; between the notifier's calls. */
-static void page_leave(struct page *p)
+void page_leave(struct page *p)
 {
 	struct frame *f = p->frame;
 
@@ -200,23 +160,7 @@ static void page_leave(struct page *p)
 	frame_put(f);
 }
 
-/* The host has what it needs of the page: it may go. */
-static void page_swap(struct page *p)
-{
-	const struct frame *f = p->frame;
-
-	free(p->swapped);
-	p->swapped = NULL;
-	if (f->dirty || f->written != NULL) {
-		p->swapped = malloc(FAKE_PAGE);
-		memcpy(p->swapped, f->dirty ? f->mem + p->at : f->written,
-		    FAKE_PAGE);
-	}
-	page_leave(p);
-}
-
-/* The page is there; for writing when that is said. */
-static int page_touch(struct page *p, uint64_t uaddr, bool write)
+int page_touch(struct page *p, uint64_t uaddr, bool write)
 {
 	if (p->poisoned)
 		return EHWPOISON;
@@ -308,212 +252,6 @@ bool os_user_range(uint64_t uaddr, uint64_t size)
 	const uint64_t limit = 0x7ffffffff000ull;
 
 	return size <= limit && uaddr <= limit - size;
-}
-
-/* ---- what the host does to it ---- */
-
-void fake_map(uint64_t uaddr, uint64_t size)
-{
-	uint64_t a;
-
-	for (a = uaddr; a < uaddr + size; a += FAKE_PAGE) {
-		struct page *p = &pages[(a - FAKE_USER) / FAKE_PAGE];
-
-		p->mapped = p->writable = true;
-		p->level = 1;
-	}
-}
-
-void fake_split(uint64_t uaddr)
-{
-	struct page *p = &pages[(uaddr - FAKE_USER) / FAKE_PAGE];
-	uint32_t i;
-
-	notify(uaddr, uaddr + FAKE_MIB2, true);
-	for (i = 0; i < 512; i++) {
-		struct frame *f;
-
-		if (p[i].frame == NULL)
-			continue;
-		f = frame_make(FAKE_PAGE);
-		memcpy(f->mem, p[i].frame->mem + p[i].at, FAKE_PAGE);
-		f->dirty = true;
-		page_leave(&p[i]);
-		p[i].frame = f;
-		p[i].level = 1;
-	}
-	notify(uaddr, uaddr + FAKE_MIB2, false);
-}
-
-/* Part of a huge page is nothing that could be taken away, or protected: a
- * host splits it first. */
-static void split_at(uint64_t uaddr)
-{
-	const struct page *p = page_at(uaddr);
-
-	if (p != NULL && p->level == 2 && (uaddr & (FAKE_MIB2 - 1)) != 0)
-		fake_split(uaddr & ~(FAKE_MIB2 - 1));
-}
-
-void fake_protect(uint64_t uaddr, uint64_t size, bool write)
-{
-	uint64_t a;
-
-	split_at(uaddr);
-	split_at(uaddr + size);
-	notify(uaddr, uaddr + size, true);
-	for (a = uaddr; a < uaddr + size; a += FAKE_PAGE)
-		pages[(a - FAKE_USER) / FAKE_PAGE].writable = write;
-	notify(uaddr, uaddr + size, false);
-}
-
-void fake_unmap(uint64_t uaddr, uint64_t size)
-{
-	uint64_t a;
-
-	split_at(uaddr);
-	split_at(uaddr + size);
-	notify(uaddr, uaddr + size, true);
-	for (a = uaddr; a < uaddr + size; a += FAKE_PAGE) {
-		struct page *p = &pages[(a - FAKE_USER) / FAKE_PAGE];
-
-		page_leave(p);
-		free(p->swapped);
-		memset(p, 0, sizeof(*p));
-	}
-	notify(uaddr, uaddr + size, false);
-}
-
-void fake_huge(uint64_t uaddr)
-{
-	struct page *p = &pages[(uaddr - FAKE_USER) / FAKE_PAGE];
-	struct frame *f = frame_make(FAKE_MIB2);
-	uint32_t i;
-
-	fake_unmap(uaddr, FAKE_MIB2);
-	for (i = 0; i < 512; i++) {
-		p[i].mapped = p[i].writable = true;
-		p[i].frame = f;
-		p[i].at = i * FAKE_PAGE;
-		p[i].level = 2;
-	}
-	f->refs = f->maps = 512;
-	f->dirty = true;
-}
-
-void fake_giant(void)
-{
-	giant.frame = frame_make(FAKE_GIB);
-	giant.frame->dirty = true;
-	giant.mapped = giant.writable = true;
-	giant.level = 3;
-}
-
-static struct page *small_at(uint64_t uaddr)
-{
-	struct page *p = page_at(uaddr);
-
-	if (p != NULL && p->level == 2)
-		fake_split(uaddr & ~(FAKE_MIB2 - 1));
-	return p == &giant ? NULL : p;
-}
-
-void fake_page_out(uint64_t uaddr)
-{
-	struct page *p = small_at(uaddr);
-
-	if (p == NULL || p->frame == NULL || p->poisoned)
-		return;
-	notify(uaddr, uaddr + FAKE_PAGE, true);
-	page_swap(p);
-	p->ksm = false;
-	notify(uaddr, uaddr + FAKE_PAGE, false);
-}
-
-void fake_clean(uint64_t uaddr)
-{
-	struct page *p = small_at(uaddr);
-
-	if (p == NULL || p->frame == NULL)
-		return;
-	/* What the host writes back it first protects from writing. */
-	notify(uaddr, uaddr + FAKE_PAGE, true);
-	if (p->frame->dirty)
-		frame_clean(p->frame);
-	notify(uaddr, uaddr + FAKE_PAGE, false);
-}
-
-void fake_move(uint64_t uaddr)
-{
-	struct page *p = small_at(uaddr);
-	struct frame *f;
-
-	if (p == NULL || p->frame == NULL || p->poisoned)
-		return;
-	notify(uaddr, uaddr + FAKE_PAGE, true);
-	f = frame_make(FAKE_PAGE);
-	memcpy(f->mem, p->frame->mem + p->at, FAKE_PAGE);
-	f->dirty = true;
-	page_leave(p);
-	p->frame = f;
-	p->at = 0;
-	notify(uaddr, uaddr + FAKE_PAGE, false);
-}
-
-void fake_ksm(uint64_t uaddr)
-{
-	struct page *p = small_at(uaddr);
-
-	if (p == NULL || p->poisoned ||
-	    page_touch(p, uaddr, false) != 0)
-		return;
-	notify(uaddr, uaddr + FAKE_PAGE, true);
-	p->ksm = true;
-	notify(uaddr, uaddr + FAKE_PAGE, false);
-}
-
-void fake_poison(uint64_t uaddr)
-{
-	struct page *p = small_at(uaddr);
-
-	if (p == NULL)
-		return;
-	notify(uaddr, uaddr + FAKE_PAGE, true);
-	page_leave(p);
-	p->poisoned = true;
-	notify(uaddr, uaddr + FAKE_PAGE, false);
-}
-
-bool fake_present(uint64_t uaddr)
-{
-	const struct page *p = page_at(uaddr);
-
-	return p != NULL && p->frame != NULL;
-}
-
-bool fake_young(uint64_t uaddr, uint64_t size, bool clear)
-{
-	struct os_owner *o;
-	bool young = false;
-
-	for (o = owners; o != NULL; o = o->next) {
-		if (!o->ended && vmm_machine_young(o->m, uaddr, uaddr + size,
-		    clear))
-			young = true;
-	}
-	return young;
-}
-
-void fake_exit(void)
-{
-	struct os_owner *o;
-
-	for (o = owners; o != NULL; o = o->next) {
-		if (!o->ended && o->process == fake.cur->process) {
-			o->ended = true;
-			vmm_machine_orphan(o->m);
-		}
-	}
 }
 
 /* ---- the seam ---- */
