@@ -11,6 +11,9 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+/* For the host to take away what has ended. */
+#define PATIENCE_MS	10000u
+
 /* Descendants of pid, that are not zombies; at most max; how many. */
 size_t procs_below(pid_t pid, pid_t *out, size_t max);
 /*
