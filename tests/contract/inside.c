@@ -18,6 +18,15 @@ uint64_t inside_key(const struct rig *r, const struct vmmctl_machine *m)
 	return pm->key;
 }
 
+uint64_t the_key(struct rig *r)
+{
+	uint64_t key = inside_key(r, r->m);
+
+	if (key == 0)
+		rig_skip(r, "the backend has no key");
+	return key;
+}
+
 void inside_lock(struct rig *r)
 {
 	mtx_lock(&r->m->lock);

@@ -11,6 +11,8 @@
 /* The key with which the backend's code proves itself to the host, where it
  * does; else 0. */
 uint64_t inside_key(const struct rig *r, const struct vmmctl_machine *m);
+/* The same of the rig's machine; skips where there is none. */
+uint64_t the_key(struct rig *r);
 /* While it is locked no vCPU of the machine finds its place in a process. */
 void inside_lock(struct rig *r);
 void inside_unlock(struct rig *r);
