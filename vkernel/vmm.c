@@ -32,7 +32,6 @@ static char *vmm_arg __initdata = "best";
 struct vmmctl *vmm_handle;
 struct vmmctl_vcpu *vmm_vcpu;
 unsigned long long vmm_xsave_mask;
-int vmm_sync_error;
 static struct vmmctl_machine *machine;
 static int first_fd;		/* what is below was open before us */
 
@@ -40,6 +39,7 @@ static int first_fd;		/* what is below was open before us */
 
 extern unsigned long long physmem_size;
 extern int close_range(unsigned int first, unsigned int last, int flags);
+extern int dup(int fd);
 extern void *__real_malloc(size_t size);
 extern void __real_free(void *p);
 
@@ -80,7 +80,7 @@ static int __init vmm_open(void)
 	bool best = !strcmp(vmm_arg, "best");
 	int err;
 
-	first_fd = os_dup_file(0);
+	first_fd = dup(0);
 	if (first_fd >= 0)
 		os_close_file(first_fd);
 	if (!strcmp(vmm_arg, "off"))
@@ -191,6 +191,7 @@ int vmm_mm_create(struct mm_id *id)
 {
 	if (!machine)
 		create_machine();
+	id->vmm_error = 0;
 	return vmmctl_space_create(machine, &id->vmm);
 }
 
@@ -216,11 +217,11 @@ static u32 vmm_prot(unsigned int prot)
 	       (prot & UM_PROT_EXEC ? VMMCTL_PROT_EXEC : 0);
 }
 
-/* The walk of the page table has nobody to tell; the next run does it. */
-static int note(int err)
+/* The walk of the page table has nobody to tell; the space's next run does. */
+static int note(struct mm_id *id, int err)
 {
 	if (err)
-		vmm_sync_error = err;
+		id->vmm_error = err;
 	return err;
 }
 
@@ -236,17 +237,18 @@ int vmm_map(struct mm_id *id, unsigned long virt, unsigned long len, int prot,
 	for (r = iomem_regions; r; r = r->next)
 		if (r->fd == phys_fd)
 			offset += r->phys;
-	return note(vmmctl_space_map(id->vmm, virt, len, offset,
-				     vmm_prot(prot)));
+	return note(id, vmmctl_space_map(id->vmm, virt, len, offset,
+					 vmm_prot(prot)));
 }
 
 int vmm_unmap(struct mm_id *id, unsigned long virt, unsigned long len)
 {
-	return note(vmmctl_space_unmap(id->vmm, virt, len));
+	return note(id, vmmctl_space_unmap(id->vmm, virt, len));
 }
 
 int vmm_protect(struct mm_id *id, unsigned long virt, unsigned long len,
 		unsigned int prot)
 {
-	return note(vmmctl_space_protect(id->vmm, virt, len, vmm_prot(prot)));
+	return note(id, vmmctl_space_protect(id->vmm, virt, len,
+					     vmm_prot(prot)));
 }

@@ -16,14 +16,12 @@ struct user_i387_struct;
 
 extern int using_vmm;
 
-/* Between vmm.c and vmm_run.c: what they run on, the components of extended
- * state that it has, and an error that the sync of an address space left for
- * the next run.
+/* Between vmm.c and vmm_run.c: what they run on and the components of extended
+ * state that it has.
  */
 extern struct vmmctl *vmm_handle;
 extern struct vmmctl_vcpu *vmm_vcpu;
 extern unsigned long long vmm_xsave_mask;
-extern int vmm_sync_error;
 extern void vmm_set_brief(struct vmmctl_machine_config *config);
 
 extern int vmm_mm_create(struct mm_id *id);

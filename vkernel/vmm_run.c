@@ -345,14 +345,15 @@ static void get_context(struct vmm_run *r)
 
 static void run(struct vmm_run *r, struct vmmctl_exit *e)
 {
+	int *sync_error = &current->mm->context.id.vmm_error;
+	bool step = test_thread_flag(TIF_SINGLESTEP);
 	struct vmmctl_regs *gp;
 	int err;
 
-	if (vmm_sync_error) {
-		err = vmm_sync_error;
-		vmm_sync_error = 0;
+	err = *sync_error;
+	*sync_error = 0;
+	if (err)
 		give_up("cannot map", err);
-	}
 	get_context(r);
 	if (!r->fp_in_context) {
 		/* The first state of all comes from the host's processor, which
@@ -364,9 +365,9 @@ static void run(struct vmm_run *r, struct vmmctl_exit *e)
 			give_up("bad floating-point state", err);
 		r->fp_in_context = true;
 	}
-	if (r->stepping != singlestepping()) {
-		r->stepping = !r->stepping;
-		vmmctl_context_set_step(r->context, r->stepping);
+	if (r->stepping != step) {
+		r->stepping = step;
+		vmmctl_context_set_step(r->context, step);
 	}
 
 	gp = vmmctl_context_regs(r->context);
