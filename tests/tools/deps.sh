@@ -10,6 +10,12 @@ cat >"$scratch/bin/dpkg-query" <<'END'
 case " $LACKS " in *" $4 "*) exit 1 ;; esac
 echo 'install ok installed'
 END
+cat >"$scratch/bin/apt-cache" <<'END'
+#!/bin/sh
+[ "$1" = policy ] || exit 2
+case " $NOWHERE " in *" $2 "*) candidate='(none)' ;; *) candidate=6.1-1 ;; esac
+printf '%s:\n  Installed: (none)\n  Candidate: %s\n' "$2" "$candidate"
+END
 cat >"$scratch/bin/apt-get" <<'END'
 #!/bin/sh
 echo "$*" >>"$ASKED"
@@ -48,7 +54,29 @@ ok "and not installed" test ! -e "$ASKED"
 try
 ok "0: it can be installed" is $code 0
 ok "alone" grep -q '^install .* jq bochs$' "$ASKED"
-LACKS='jq linux-source-6.12'
+LACKS='jq linux-source-6.12 linux-source-6.1'
+NOWHERE=
+export NOWHERE
+try
+ok "0: both kernels can be had" is $code 0
+ok "and are installed" grep -q '^install .* jq .*-6\.12 .*-6\.1$' "$ASKED"
+NOWHERE=linux-source-6.12
+try
+ok "0: only the older kernel can be had" is $code 0
+ok "and is installed alone" grep -q '^install .* jq linux-source-6\.1$' "$ASKED"
+ok "which is said" err '6\.12 cannot be had here: the vkernel will be 6\.1'
+try -n
+ok "nor is the newer one missed" err 'apt-get install jq linux-source-6\.1$'
+NOWHERE=linux-source-6.1
+try
+ok "0: only the newer kernel can be had" is $code 0
+ok "and is installed alone" \
+    grep -q '^install .* jq linux-source-6\.12$' "$ASKED"
+LACKS=$NOWHERE
+try -n
+ok "0: one that is there will do" is $code 0
+LACKS='jq linux-source-6.12 linux-source-6.1'
+NOWHERE='linux-source-6.12 linux-source-6.1'
 BROKEN=linux-source
 export BROKEN
 try
