@@ -7,11 +7,13 @@ mem=2G
 limit=400
 # A real C project that is always at hand: the device tree compiler in the
 # source that the vkernel is built from.
-dtc=$(dirname "$(readlink -f "$VKERNEL")")
-while [ "$dtc" != / ] && [ ! -d "$dtc"/linux-source-*/scripts/dtc ]; do
-	dtc=$(dirname "$dtc")
+dtc=
+beside=$(readlink -f "$VKERNEL")
+while [ -z "$dtc" ] && [ "$beside" != / ]; do
+	beside=$(dirname "$beside")
+	dtc=$(ls -d "$beside"/linux-source-*/scripts/dtc 2>/dev/null | head -n 1)
 done
-[ "$dtc" = / ] || cp -r "$dtc"/linux-source-*/scripts/dtc "$guest/"
+[ -z "$dtc" ] || cp -r "$dtc" "$guest/"
 cp "$top/bench/uml/dtc.mk" "$guest/"
 on_each "shell and coreutils" coreutils.sh
 on_each "perl and python3" scripts.sh

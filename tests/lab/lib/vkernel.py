@@ -38,8 +38,9 @@ def project_source(path):
     """The device tree compiler, in the source that the vkernel is made of."""
     while path != '/':
         path = os.path.dirname(path)
-        for found in glob.glob(path + '/linux-source-*/scripts/dtc'):
-            return found
+        found = glob.glob(path + '/linux-source-*/scripts/dtc')
+        if found:
+            return max(found)
     raise cache.Missing('no kernel source beside the vkernel')
 
 
