@@ -10,7 +10,7 @@ left() # session
 		[ -n "$alive" ] || break
 		sleep 0.1
 	done
-	printf '%s' "$alive"
+	[ -z "$alive" ] || echo "$alive"
 	find "$memory" "$work/home" -mindepth 1 ! -type d
 	find "$work/home" -mindepth 2
 }
