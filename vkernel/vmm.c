@@ -134,6 +134,7 @@ static int create_machine(void)
 {
 	struct vmmctl_machine_config config = {
 		.size		= sizeof(config),
+		.flags		= VMMCTL_MACHINE_KICKS_ONLY,
 		.name		= "vkernel",
 		.max_vcpus	= 1,
 	};

@@ -246,6 +246,7 @@ struct vmmctl_machine {
 	uint32_t cpuid_count;		/* [I] */
 	uint64_t brief[VMMCTL_BRIEF_WORDS];	/* [I] */
 	bool any_brief;			/* [I] */
+	bool kicks_only;		/* [I] signals alone end no run */
 	struct memory *mem;		/* [m] sorted by gpa */
 	uint32_t nmem, capmem;		/* [m] */
 	uint64_t memory_size;		/* [m] bytes mapped */

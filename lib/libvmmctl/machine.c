@@ -13,9 +13,9 @@
 static int check_config(struct vmmctl *v,
     const struct vmmctl_machine_config *c)
 {
-	if (c->flags != 0 || c->reserved != 0)
-		return vmmctl_fail(v, -EINVAL,
-		    "machine config: flags and reserved must be 0");
+	if ((c->flags & ~VMMCTL_MACHINE_KICKS_ONLY) != 0 || c->reserved != 0)
+		return vmmctl_fail(v, -EINVAL, "machine config: flags is 0x%x, "
+		    "must be 0 or KICKS_ONLY; reserved must be 0", c->flags);
 	if (memchr(c->name, '\0', sizeof(c->name)) == NULL)
 		return vmmctl_fail(v, -EINVAL, "machine config: name must "
 		    "end with a NUL within %zu bytes", sizeof(c->name));
@@ -72,6 +72,7 @@ int vmmctl_machine_create(struct vmmctl *v,
 	m->max_vcpus = c.max_vcpus != 0 ? c.max_vcpus : v->info.max_vcpus;
 	m->max_spaces = c.max_spaces;
 	m->max_memory = c.max_memory;
+	m->kicks_only = (c.flags & VMMCTL_MACHINE_KICKS_ONLY) != 0;
 	for (uint32_t i = 0; i < c.brief_words; i++) {
 		m->brief[i] = c.brief[i];
 		m->any_brief |= c.brief[i] != 0;

@@ -15,6 +15,8 @@ uint64_t os_mono_ns(void);
 uint64_t os_real_ns(void);
 uint32_t os_pid(void);
 uint32_t os_uid(void);
+/* Nobody else in this process can call us; 0 where that cannot be told. */
+int os_single_threaded(void);
 const char *os_getenv(const char *name);
 
 /* Anonymous pages, zeroed and private, not reserved in advance. */

@@ -197,12 +197,18 @@ struct vmmctl_context *rig_context(struct rig *r, struct vmmctl_space *s)
 	return c;
 }
 
+bool rig_kicks_only(void)
+{
+	return brief;
+}
+
 int rig_setup(void **state)
 {
 	static const uint64_t all[VMMCTL_BRIEF_WORDS] = { ~0ull, ~0ull, ~0ull,
 	    ~0ull, ~0ull, ~0ull, ~0ull, ~0ull };
 	const struct vmmctl_machine_config config = {
 		.size = sizeof(config), .name = "contract",
+		.flags = rig_kicks_only() ? VMMCTL_MACHINE_KICKS_ONLY : 0,
 		.brief = brief ? all : NULL,
 		.brief_words = brief ? VMMCTL_BRIEF_WORDS : 0,
 	};

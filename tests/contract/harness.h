@@ -84,6 +84,8 @@ struct rig {
 
 /* The backend that this process tests, as vmmctl_open() takes it. */
 const char *backend_name(void);
+/* A signal that does not kick need not end a run. */
+bool rig_kicks_only(void);
 /* The name in a path: "proc-ptrace" for "proc:ptrace". */
 const char *backend_dir(void);
 

@@ -233,7 +233,7 @@ static void machine_configurations(void **state)
 } while (0)
 	REFUSED(c.size = 4, -EINVAL, "size");
 	REFUSED(c.size++, -EINVAL, "size");
-	REFUSED(c.flags = 1, -EINVAL, "flags");
+	REFUSED(c.flags = 2, -EINVAL, "flags is 0x2");
 	REFUSED(c.reserved = 1, -EINVAL, "reserved");
 	REFUSED(memset(c.name, 'x', sizeof(c.name)), -EINVAL, "name");
 	REFUSED(c.max_vcpus = FAKE_VCPUS + 1, -EINVAL, "max_vcpus");

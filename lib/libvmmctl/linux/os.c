@@ -19,6 +19,12 @@
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
+#if defined(__has_include) && __has_include(<sys/single_threaded.h>)
+#include <sys/single_threaded.h>
+#define SINGLE_THREADED	__libc_single_threaded
+#else
+#define SINGLE_THREADED	0
+#endif
 
 #ifndef F_SEAL_FUTURE_WRITE
 #define F_SEAL_FUTURE_WRITE	0x0010
@@ -51,6 +57,11 @@ uint32_t os_pid(void)
 uint32_t os_uid(void)
 {
 	return (uint32_t)geteuid();
+}
+
+int os_single_threaded(void)
+{
+	return SINGLE_THREADED;
 }
 
 const char *os_getenv(const char *name)

@@ -123,6 +123,7 @@ static int proc_open(struct vmmctl *v, const char *option)
 		return vmmctl_fail(v, -ENOMEM, "no memory for the backend");
 	p->variant = variant;
 	p->int1_before = before;
+	p->receiving_ends = host_receiving_ends();
 	v->backend_data = p;
 	strcpy(info->variant, variant->name);
 	if (filters_trap())

@@ -26,6 +26,8 @@ void proc_kick(struct vmmctl_vcpu *v)
 	int32_t tid = atomic_load(&pv->tid), tgid = atomic_load(&pv->tgid);
 	int saved = errno;
 
+	/* Should the receiving call be restarted, it is refused. */
+	__atomic_store_n(&pv->heard.flags, 1, __ATOMIC_RELAXED);
 	if (tid != 0)
 		syscall(SYS_tgkill, tgid, tid, KICK_SIGNAL);
 	errno = saved;

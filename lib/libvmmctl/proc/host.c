@@ -9,8 +9,10 @@
 #include <linux/seccomp.h>
 #include <signal.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/utsname.h>
 #include <sys/wait.h>
 #include <ucontext.h>
 #include <unistd.h>
@@ -111,4 +113,15 @@ int host_listener_error(void)
 	int err = in_child(try_listener);
 
 	return err > 255 ? EPERM : err;
+}
+
+bool host_receiving_ends(void)
+{
+	unsigned major, minor;
+	struct utsname u;
+
+	/* Before Linux 6.11 to try would be to wait for ever. */
+	return uname(&u) == 0 &&
+	    sscanf(u.release, "%u.%u", &major, &minor) == 2 &&
+	    (major > 6 || (major == 6 && minor >= 11));
 }

@@ -30,6 +30,9 @@ int host_int1_is_before(void);
 /* Why no filter can be installed whose notifications are heard: an errno, 0 if
  * one can; negative: no process can be made to try. */
 int host_listener_error(void);
+/* A notification is waited for in vain when nobody is left to make it, and the
+ * receiving call says so. */
+bool host_receiving_ends(void);
 /* The lowest address that a process of this user may map. */
 uint64_t host_lowest_address(void);
 

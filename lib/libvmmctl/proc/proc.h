@@ -10,6 +10,7 @@
 #include "../internal.h"
 #include "stub/trace.h"
 
+#include <linux/seccomp.h>
 #include <signal.h>
 #include <sys/types.h>
 
@@ -56,6 +57,7 @@ extern const struct proc_variant proc_ptrace;
 struct proc {
 	const struct proc_variant *variant;
 	bool int1_before;	/* the host leaves RIP at INT1 */
+	bool receiving_ends;	/* it says when nobody is left to notify */
 };
 
 /* A descriptor that the zygote has for a backing. */
@@ -132,6 +134,8 @@ struct proc_space {
 /* Where a kick goes: the thread that v's guest is in, 0 if none. */
 struct proc_vcpu {
 	_Atomic int32_t tgid, tid;	/* [a] */
+	/* What seat_listen() hears; a kick spoils it. */
+	struct seccomp_notif heard;	/* [r], flags: [a] */
 };
 
 static inline const struct proc_variant *variant_of(
@@ -182,6 +186,29 @@ struct sock_filter;
 /* Into f, which has room for FILTER_MAX: how many instructions. */
 size_t filter_build(const uint64_t brief[VMMCTL_BRIEF_WORDS],
     struct sock_filter *f);
+
+/* receive.c */
+/* What a seat's thread says next, within ns.  -ESRCH: it is gone; -EINTR: we
+ * took a signal, or it did, and will say it again; -ETIMEDOUT. */
+int seat_receive(struct proc_seat *seat, uint64_t ns, uint64_t args[6]);
+/* The same at any time, in one call less.  -EINTR: v is kicked, or we took a
+ * signal that restarts no calls. */
+bool seat_may_listen(const struct proc_seat *seat);
+int seat_listen(struct proc_seat *seat, struct vmmctl_vcpu *v,
+    uint64_t args[6]);
+/* The same for as long as it may take.  -ETIMEDOUT: that has passed. */
+int seat_await(struct proc_seat *seat, uint64_t args[6]);
+/*
+ * What does not answer within PATIENCE_NS, however many signals come to us, is
+ * hostile; but for a process none of whose threads has had a processor, as on
+ * a busy host, or when it was halted: that is waited for until `last`.
+ */
+struct patience {
+	uint64_t end, last, computed;
+};
+struct patience patience_begin(void);
+/* For how long to wait now; 0: it has come to an end. */
+uint64_t patience_left(struct patience *p, pid_t pid);
 
 /* enter.c */
 int proc_enter(struct vmmctl_vcpu *v, struct vmmctl_context *c,

@@ -10,13 +10,11 @@
 #include <errno.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
-#include <poll.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
 #ifndef SECCOMP_IOCTL_NOTIF_SET_FLAGS
@@ -27,107 +25,6 @@
 #endif
 #define SS_AUTODISARM_FLAG	(1u << 31)
 #define PULLS_MAX	16
-
-/*
- * What a seat's thread says next, within ns.  -ESRCH: it is gone; -EINTR;
- * -ETIMEDOUT.
- */
-static int seat_receive(struct proc_seat *seat, uint64_t ns,
-    uint64_t args[6])
-{
-	const struct timespec t = { .tv_sec = (time_t)(ns / 1000000000u),
-	    .tv_nsec = (long)(ns % 1000000000u) };
-	struct pollfd p = { .fd = seat->listener, .events = POLLIN };
-	struct seccomp_notif n;
-	int ready;
-
-	/*
-	 * The receiving ioctl alone would not hear, before Linux 6.11, that
-	 * the stub has died; it knows no time; and after a signal whose
-	 * handler has SA_RESTART it would wait on.
-	 */
-	ready = ppoll(&p, 1, &t, NULL);
-	if (ready < 0)
-		return -errno;
-	if (ready == 0)
-		return -ETIMEDOUT;
-	/* A signal that comes while another has the kernel's lock: POLLERR. */
-	if ((p.revents & POLLIN) == 0)
-		return (p.revents & POLLHUP) != 0 ? -ESRCH : -EINTR;
-	memset(&n, 0, sizeof(n));
-	/* ENOENT: the notification was withdrawn, for a signal. */
-	if (ioctl(seat->listener, SECCOMP_IOCTL_NOTIF_RECV, &n) != 0)
-		return errno == ENOENT ? -EINTR : -errno;
-	seat->notif = n.id;
-	seat->tid = (pid_t)n.pid;
-	seat->in_call = n.data.instruction_pointer >> 32 != STUB_HI;
-	seat->nr = (uint32_t)n.data.nr;
-	seat->ip = n.data.instruction_pointer;
-	for (int i = 0; i < 6; i++)
-		args[i] = n.data.args[i];
-	return 0;
-}
-
-/* ---- patience -------------------------------------------------------------- */
-
-#define SLICE_NS	100000000u
-
-/*
- * What does not answer within PATIENCE_NS, however many signals come to us, is
- * hostile; but for a process none of whose threads has had a processor, as on
- * a busy host, or when it was halted: that is waited for until `last`.
- */
-struct patience {
-	uint64_t end, last, computed;
-};
-
-static struct patience patience_begin(void)
-{
-	const uint64_t end = os_mono_ns() + PATIENCE_NS;
-
-	return (struct patience){ .end = end, .last = end + 14 * PATIENCE_NS,
-	    .computed = UINT64_MAX };
-}
-
-static uint64_t computed_ns(pid_t pid)
-{
-	struct timespec t = { 0 };
-	clockid_t clock;
-
-	if (clock_getcpuclockid(pid, &clock) != 0 ||
-	    clock_gettime(clock, &t) != 0)
-		return UINT64_MAX;
-	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
-
-/* For how long to wait now; 0: it has come to an end. */
-static uint64_t patience_left(struct patience *p, pid_t pid)
-{
-	uint64_t now = os_mono_ns(), before = p->computed;
-
-	if (now < p->end)
-		return p->end - now;
-	p->computed = computed_ns(pid);
-	if (now >= p->last || p->computed == UINT64_MAX ||
-	    (before != UINT64_MAX && p->computed - before >= SLICE_NS / 4))
-		return 0;
-	p->end = now + SLICE_NS;
-	return SLICE_NS;
-}
-
-static int seat_await(struct proc_seat *seat, uint64_t args[6])
-{
-	struct patience p = patience_begin();
-	uint64_t ns;
-	int err;
-
-	while ((ns = patience_left(&p, seat->stub->pid)) != 0) {
-		err = seat_receive(seat, ns, args);
-		if (err != -EINTR && err != -ETIMEDOUT)
-			return err;
-	}
-	return -ETIMEDOUT;
-}
 
 /* -ENOENT: a signal has taken the thread out of the call: it notifies again. */
 static int answer(struct proc_seat *seat, uint64_t value)
@@ -346,6 +243,7 @@ static int flush(struct proc_seat *seat)
 static int wait_exit(struct vmmctl_vcpu *v, struct proc_seat *seat,
     uint64_t deadline, uint64_t args[6], enum event_type *cause)
 {
+	const bool listen = deadline == 0 && seat_may_listen(seat);
 	struct patience p;
 	bool told = false;
 	int err;
@@ -368,7 +266,8 @@ static int wait_exit(struct vmmctl_vcpu *v, struct proc_seat *seat,
 			if (last)
 				ns = deadline > now ? deadline - now : 1;
 		}
-		err = seat_receive(seat, ns, args);
+		err = listen && !told ? seat_listen(seat, v, args) :
+		    seat_receive(seat, ns, args);
 		if (told && err == -ETIMEDOUT)
 			continue;
 		if (err == -ETIMEDOUT && last)
