@@ -41,10 +41,10 @@ struct contender {
 	size_t nworks;
 };
 
-extern const struct work library_works[], ptrace_works[], raw_kvm_works[],
-    part_works[];
-extern const size_t library_nworks, ptrace_nworks, raw_kvm_nworks,
-    part_nworks;
+extern const struct work library_works[], library_kicks[], ptrace_works[],
+    raw_kvm_works[], part_works[];
+extern const size_t library_nworks, library_nkicks, ptrace_nworks,
+    raw_kvm_nworks, part_nworks;
 int library_open(const char *backend);
 void library_close(void);
 int ptrace_open(const char *backend);

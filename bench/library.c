@@ -70,6 +70,7 @@ int library_open(const char *backend)
 	const uint64_t brief[] = { 0, 1ull << (BRIEF_CALL - 64) };
 	const struct vmmctl_machine_config config = {
 		.size = sizeof(config), .name = "vmmbench",
+		.flags = VMMCTL_MACHINE_KICKS_ONLY,
 		.brief = brief, .brief_words = 2,
 	};
 	struct vmmctl_info info;
@@ -326,6 +327,10 @@ const struct work library_works[] = {
 	{ "map_touch_unmap_512", RANK_MAP_512, map_512 },
 	{ "space_create_destroy", RANK_SPACE, space_create_destroy },
 	{ "context_switch", RANK_SWITCH, context_switch },
-	{ "kick", RANK_KICK, kick },
 };
 const size_t library_nworks = sizeof(library_works) / sizeof(library_works[0]);
+
+const struct work library_kicks[] = {
+	{ "kick", RANK_KICK, kick },
+};
+const size_t library_nkicks = sizeof(library_kicks) / sizeof(library_kicks[0]);

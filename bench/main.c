@@ -21,6 +21,11 @@ static const struct contender contenders[] = {
 	{ "proc", library_open, library_close, library_works, 0 },
 	{ "kvm", library_open, library_close, library_works, 0 },
 	{ "vmm", library_open, library_close, library_works, 0 },
+	/* By themselves: a kick needs a second thread, beside which proc waits
+	 * in another way. */
+	{ "proc", library_open, library_close, library_kicks, 0 },
+	{ "kvm", library_open, library_close, library_kicks, 0 },
+	{ "vmm", library_open, library_close, library_kicks, 0 },
 	{ "ptrace", ptrace_open, ptrace_close, ptrace_works, 0 },
 	{ "raw-kvm", raw_kvm_open, NULL, raw_kvm_works, 0 },
 	{ "host", part_open, NULL, part_works, 0 },
@@ -52,6 +57,7 @@ static struct {
 static size_t count_of(const struct contender *c)
 {
 	return c->works == library_works ? library_nworks :
+	    c->works == library_kicks ? library_nkicks :
 	    c->works == ptrace_works ? ptrace_nworks :
 	    c->works == raw_kvm_works ? raw_kvm_nworks : part_nworks;
 }
