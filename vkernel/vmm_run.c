@@ -132,15 +132,16 @@ static bool syscall_wants_state(unsigned long nr)
 }
 
 /*
- * Not brief: what looks at or sets other registers, and what changes the
- * address space, which the stub can do only from its handler.
+ * Not brief: what looks at or sets other registers, and what changes pages
+ * that are there, which the stub can do only from its handler.  brk and mmap
+ * seldom do.
  */
 static const u16 full_syscalls[] = {
 	__NR_clone, __NR_clone3, __NR_fork, __NR_vfork, __NR_execve,
 	__NR_execveat, __NR_rt_sigreturn, __NR_exit, __NR_exit_group,
 	__NR_sigaltstack, __NR_arch_prctl, __NR_modify_ldt, __NR_ptrace,
 	__NR_rt_sigsuspend, __NR_pause,
-	__NR_mmap, __NR_munmap, __NR_mprotect, __NR_mremap, __NR_brk,
+	__NR_munmap, __NR_mprotect, __NR_mremap,
 	__NR_madvise, __NR_shmat, __NR_shmdt,
 };
 
