@@ -2,8 +2,10 @@
 /*
  * Faulting ahead.  An exit costs a guest user ten times what a page does, so
  * who writes to private memory page after page is given several at a time, as
- * large folios would do where there are such.  Knows nothing of backends.
+ * large folios would do where there are such, and who reads a file is given
+ * more of what is there of it.  Knows nothing of backends.
  */
+#include <linux/init.h>
 #include <linux/mm.h>
 #include <linux/mmzone.h>
 #include <linux/sched.h>
@@ -11,6 +13,14 @@
 #include <vmm.h>
 
 #define AHEAD_MAX	16	/* pages */
+#define AROUND		64	/* pages, a power of two; else 16 */
+
+extern unsigned long fault_around_pages;	/* mm/memory.c */
+
+void __init vmm_ahead_init(void)
+{
+	fault_around_pages = AROUND;
+}
 
 static bool writable(struct mm_struct *mm, unsigned long addr)
 {
