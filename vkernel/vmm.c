@@ -110,7 +110,7 @@ static int __init vmm_open(void)
 	}
 
 	using_vmm = 1;
-	vmm_ahead_init();
+	vmm_ahead_init(info.exit_ns);
 	vmm_xsave_mask = info.xsave_mask;
 	pr_info("vmm: user processes run on %s (%s)%s%s\n", info.backend,
 		info.variant, info.reason[0] ? ": " : "", info.reason);

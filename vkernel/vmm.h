@@ -37,7 +37,7 @@ extern int vmm_protect(struct mm_id *id, unsigned long virt, unsigned long len,
 extern int vmm_set_fpregs(struct uml_pt_regs *regs,
 			  const struct user_i387_struct *fp);
 
-extern void vmm_ahead_init(void);
+extern void vmm_ahead_init(unsigned long long exit_ns);
 extern void vmm_fault_ahead(unsigned long addr);
 
 extern void vmm_userspace(struct uml_pt_regs *regs);

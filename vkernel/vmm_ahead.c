@@ -3,7 +3,7 @@
  * Faulting ahead.  An exit costs a guest user ten times what a page does, so
  * who writes to private memory page after page is given several at a time, as
  * large folios would do where there are such, and who reads a file is given
- * more of what is there of it.  Knows nothing of backends.
+ * more of what is there of it where exits are dear.  Knows nothing of backends.
  */
 #include <linux/init.h>
 #include <linux/mm.h>
@@ -14,12 +14,16 @@
 
 #define AHEAD_MAX	16	/* pages */
 #define AROUND		64	/* pages, a power of two; else 16 */
+#define AROUND_NS	3000	/* what they cost beyond those */
 
-extern unsigned long fault_around_pages;	/* mm/memory.c */
+/* From mm/memory.c, where it is ours. */
+extern void fault_around_set(unsigned long pages);
 
-void __init vmm_ahead_init(void)
+/* exit_ns: what an exit costs, 0 if nobody knows. */
+void __init vmm_ahead_init(unsigned long long exit_ns)
 {
-	fault_around_pages = AROUND;
+	if (!exit_ns || exit_ns > AROUND_NS)
+		fault_around_set(AROUND);
 }
 
 static bool writable(struct mm_struct *mm, unsigned long addr)
