@@ -358,7 +358,10 @@ __attribute__((used)) void zygote_main(void)
 	CALL(__NR_close_range, FD_ARENA, ~0u, 0);
 	for (int fd = 0; fd < FD_SOCKET; fd++)
 		CALL(__NR_close, fd, 0, 0);
-	CALL(__NR_setsid, 0, 0, 0);
+	/* Out of reach of the terminal's keys.  Not a session of its own: that
+	 * would be a group of its own for the scheduler, which would divide a
+	 * busy processor between the owner and its guests. */
+	CALL(__NR_setpgid, 0, 0, 0);
 	/* Its descriptors have numbers of their own: they need not be few. */
 	set_limit(RLIMIT_NOFILE, ~0ull);
 	while (receive() == 0) {
