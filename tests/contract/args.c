@@ -94,7 +94,7 @@ static void machine_config(void **state)
 	REFUSED(size, 0);
 	REFUSED(size, sizeof(good) - 8);
 	REFUSED(size, sizeof(good) + 8);
-	REFUSED(flags, 1);
+	REFUSED(flags, VMMCTL_MACHINE_KICKS_ONLY << 1);
 	REFUSED(reserved, 1);
 	REFUSED(max_vcpus, r->info.max_vcpus + 1);
 	REFUSED(cpuid_count, 1);	/* and no leaves */

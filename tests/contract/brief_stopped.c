@@ -14,6 +14,7 @@
 GUEST(b_calls);
 GUEST_MARKED(b_calls, first);
 GUEST_MARKED(b_calls, second);
+GUEST(c_calls);
 GUEST_ONE(int3);
 GUEST_ONE(x_load);
 
@@ -25,6 +26,8 @@ static void signal_guests(struct rig *r, int sig)
 
 	for (size_t i = 0; i < n && i < 16; i++)
 		kill(pids[i], sig);
+	for (size_t i = 0; i < n && i < 16 && sig == SIGSTOP; i++)
+		assert_true(procs_stopped(pids[i], PATIENCE_MS));
 	sleep_us(3000);
 }
 
@@ -121,6 +124,77 @@ static void stopped_after_other_exits(void **state)
 		after_call(&want, CODE + 3);
 		expect_regs(r, &want);
 	}
+}
+
+static struct {
+	pid_t pids[16];
+	size_t n;
+	_Atomic bool stop;
+	_Atomic uint64_t stops;
+	pthread_t thread;
+} stopper;
+
+static void *stop_and_go(void *unused)
+{
+	unsigned seed = 1;
+
+	while (!stopper.stop) {
+		for (size_t i = 0; i < stopper.n; i++)
+			kill(stopper.pids[i], SIGSTOP);
+		seed = seed * 1103515245 + 12345;
+		for (unsigned k = seed >> 20; k != 0; k--)
+			__asm__ volatile("pause");
+		for (size_t i = 0; i < stopper.n; i++)
+			kill(stopper.pids[i], SIGCONT);
+		stopper.stops++;
+		sleep_us(seed >> 26);
+	}
+	return unused;
+}
+
+static void stopper_join(void *unused)
+{
+	(void)unused;
+	if (!stopper.stop) {
+		stopper.stop = true;
+		pthread_join(stopper.thread, NULL);
+	}
+}
+
+/* Also in the moment when it goes in. */
+static void stopped_at_any_time(void **state)
+{
+	struct rig *r = *state;
+	const uint64_t end = now_ns() + 3000000000u;
+	uint64_t calls = 0;
+
+	rig_untraced(r);
+	remake(r);
+	rig_load(r, BLOB(c_calls));
+	r->regs->rbx = 0;
+	r->regs->rax = UNNAMED;
+	rig_run(r);
+	expect_syscall(r);
+	calls++;
+	stopper.stop = false;
+	stopper.n = procs_with_file(r->fd, stopper.pids, 16);
+	if (stopper.n == 0)
+		rig_skip(r, "no process of the host holds this guest");
+	assert_int_equal(pthread_create(&stopper.thread, NULL, stop_and_go,
+	    NULL), 0);
+	rig_at_end(r, stopper_join, NULL);
+	while (now_ns() < end || calls < 100) {
+		r->regs->rax = UNNAMED;
+		if (calls % 5 == 0)
+			map_or_unmap(r, (unsigned)calls);
+		rig_run(r);
+		expect_syscall(r);
+		assert_int_equal(r->regs->rbx, ++calls);
+		assert_int_equal(r->regs->rax, UNNAMED);
+	}
+	stopper_join(NULL);
+	rig_say("%llu calls, stopped %llu times", (unsigned long long)calls,
+	    (unsigned long long)stopper.stops);
 }
 
 /* What holds the guest stays stopped: a kick ends the run all the same, and
@@ -232,6 +306,7 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		TEST(stopped_between_runs),
 		TEST(stopped_after_other_exits),
+		TEST(stopped_at_any_time),
 		TEST(kicked_while_stopped),
 		TEST(the_guest_is_gone),
 		TEST(another_context_of_a_guest_that_is_gone),

@@ -45,6 +45,20 @@ static bool is_below(pid_t pid, pid_t top)
 	return false;
 }
 
+bool procs_stopped(pid_t pid, unsigned ms)
+{
+	pid_t parent;
+	char state;
+
+	for (; parent_of(pid, &parent, &state) && ms > 0; ms--) {
+		/* t: by a tracer. */
+		if (state == 'T' || state == 't')
+			return true;
+		nanosleep(&(struct timespec){ 0, 1000000 }, NULL);
+	}
+	return false;
+}
+
 size_t procs_below(pid_t pid, pid_t *out, size_t max)
 {
 	DIR *d = opendir("/proc");

@@ -23,6 +23,8 @@ size_t procs_below(pid_t pid, pid_t *out, size_t max);
 size_t procs_with_file(int fd, pid_t *out, size_t max);
 /* Waits up to ms for there to be none; how many there are. */
 size_t procs_file_gone(int fd, unsigned ms);
+/* Waits up to ms for pid to have stopped. */
+bool procs_stopped(pid_t pid, unsigned ms);
 size_t procs_fds(pid_t pid);
 /* Descriptors of pid that are not of that file. */
 size_t procs_fds_but(pid_t pid, int fd);

@@ -189,7 +189,7 @@ size_t filter_build(const uint64_t brief[VMMCTL_BRIEF_WORDS],
 
 /* receive.c */
 /* What a seat's thread says next, within ns.  -ESRCH: it is gone; -EINTR: we
- * took a signal, or it did, and will say it again; -ETIMEDOUT. */
+ * took a signal; -ETIMEDOUT. */
 int seat_receive(struct proc_seat *seat, uint64_t ns, uint64_t args[6]);
 /* The same at any time, in one call less.  -EINTR: v is kicked, or we took a
  * signal that restarts no calls. */
@@ -199,12 +199,12 @@ int seat_listen(struct proc_seat *seat, struct vmmctl_vcpu *v,
 /* The same for as long as it may take.  -ETIMEDOUT: that has passed. */
 int seat_await(struct proc_seat *seat, uint64_t args[6]);
 /*
- * What does not answer within PATIENCE_NS, however many signals come to us, is
- * hostile; but for a process none of whose threads has had a processor, as on
- * a busy host, or when it was halted: that is waited for until `last`.
+ * What does not answer within PATIENCE_NS, however many signals come to us, and
+ * has a processor after that, is hostile: an answer takes microseconds.  On a
+ * busy host, or halted, it may have none.
  */
 struct patience {
-	uint64_t end, last, computed;
+	uint64_t end, computed;
 };
 struct patience patience_begin(void);
 /* For how long to wait now; 0: it has come to an end. */

@@ -40,18 +40,21 @@ int seat_receive(struct proc_seat *seat, uint64_t ns, uint64_t args[6])
 	struct seccomp_notif n;
 	int ready, err;
 
-	ready = ppoll(&p, 1, &t, NULL);
-	if (ready < 0)
-		return -errno;
-	if (ready == 0)
-		return -ETIMEDOUT;
-	/* A signal that comes while another has the kernel's lock: POLLERR. */
-	if ((p.revents & POLLIN) == 0)
-		return (p.revents & POLLHUP) != 0 ? -ESRCH : -EINTR;
-	memset(&n, 0, sizeof(n));
-	err = receive(seat, &n, args);
-	/* The notification was withdrawn, for a signal. */
-	return err == -ENOENT ? -EINTR : err;
+	do {
+		ready = ppoll(&p, 1, &t, NULL);
+		if (ready < 0)
+			return -errno;
+		if (ready == 0)
+			return -ETIMEDOUT;
+		/* A signal that comes while another has the kernel's lock:
+		 * POLLERR. */
+		if ((p.revents & POLLIN) == 0)
+			return (p.revents & POLLHUP) != 0 ? -ESRCH : -EINTR;
+		memset(&n, 0, sizeof(n));
+		err = receive(seat, &n, args);
+		/* Withdrawn: the thread takes a signal, and will say more. */
+	} while (err == -ENOENT);
+	return err;
 }
 
 /*
@@ -89,12 +92,11 @@ int seat_listen(struct proc_seat *seat, struct vmmctl_vcpu *v, uint64_t args[6])
 /* ---- patience ------------------------------------------------------------- */
 
 #define SLICE_NS	100000000u
+#define ENOUGH_NS	(SLICE_NS / 4)
 
 struct patience patience_begin(void)
 {
-	const uint64_t end = os_mono_ns() + PATIENCE_NS;
-
-	return (struct patience){ .end = end, .last = end + 14 * PATIENCE_NS,
+	return (struct patience){ .end = os_mono_ns() + PATIENCE_NS,
 	    .computed = UINT64_MAX };
 }
 
@@ -111,13 +113,14 @@ static uint64_t computed_ns(pid_t pid)
 
 uint64_t patience_left(struct patience *p, pid_t pid)
 {
-	uint64_t now = os_mono_ns(), before = p->computed;
+	uint64_t now = os_mono_ns(), computed;
 
 	if (now < p->end)
 		return p->end - now;
-	p->computed = computed_ns(pid);
-	if (now >= p->last || p->computed == UINT64_MAX ||
-	    (before != UINT64_MAX && p->computed - before >= SLICE_NS / 4))
+	computed = computed_ns(pid);
+	if (p->computed == UINT64_MAX)
+		p->computed = computed;
+	if (computed == UINT64_MAX || computed - p->computed >= ENOUGH_NS)
 		return 0;
 	p->end = now + SLICE_NS;
 	return SLICE_NS;
