@@ -3,9 +3,7 @@
 # Boots to a shell and says what runs its processes; a backend that cannot be
 # used stops the boot with a reason.
 . "$(dirname "$0")/lib.sh"
-case " $VKERNEL_BACKENDS " in
-*" proc "*) VKERNEL_BACKENDS="$VKERNEL_BACKENDS proc:ptrace" ;;
-esac
+and_ptrace
 on_each "boot to a shell" boot.sh
 
 # The best names itself, works by that name, and says of each that would be

@@ -48,6 +48,13 @@ finish()
 	exit
 }
 
+and_ptrace() # where proc is tested, so is its slow variant
+{
+	case " $VKERNEL_BACKENDS " in
+	*" proc "*) VKERNEL_BACKENDS="$VKERNEL_BACKENDS proc:ptrace" ;;
+	esac
+}
+
 need() # commands
 {
 	for c; do

@@ -8,6 +8,7 @@ guest_program ptrace
 exact=1
 expect=ptrace.expect
 on_each "ptrace" ptrace.sh
+exact=
 expect=
 for tool in strace gdb; do
 	if command -v $tool >/dev/null 2>&1; then

@@ -15,7 +15,7 @@ run() # stressor, how many operations, as what
 	esac
 	# Some stressors send signals to their whole process group.
 	setsid -w timeout -s KILL 100 $as stress-ng --temp-path /tmp/s \
-	    --no-rand-seed --verify --"$1" 1 -t ${VK_SECONDS:-1} $ops \
+	    --no-rand-seed --verify --pathological --"$1" 1 -t ${VK_SECONDS:-1} $ops \
 	    >/tmp/log 2>&1 </dev/null
 	status=$?
 	if grep -qE '(will be skipped|, skipping )' /tmp/log; then
