@@ -13,7 +13,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum end { EXEC, EXIT, KILLED, KILLED_RUNNING, KILLED_AS_PARENT };
+enum end { EXEC, EXEC_AS_PARENT, EXIT, KILLED, KILLED_RUNNING,
+	KILLED_AS_PARENT };
+
+static bool execs(enum end end)
+{
+	return end == EXEC || end == EXEC_AS_PARENT;
+}
 
 /* In a child: a machine with several spaces that have run; then the end. */
 static void owner(enum end end, int fd, int ready)
@@ -43,13 +49,13 @@ static void owner(enum end end, int fd, int ready)
 		if (vmmctl_vcpu_run(cpu, c, &x) != 0)
 			_exit(3);
 	}
-	if (end == KILLED_AS_PARENT)
+	if (end == KILLED_AS_PARENT || end == EXEC_AS_PARENT) {
 		heir = fork();
-	if (end == KILLED_AS_PARENT && heir == 0)
-		for (;;)
+		while (heir == 0)
 			pause();
+	}
 	(void)!write(ready, &heir, sizeof(heir));
-	if (end == EXEC)
+	if (execs(end))
 		execvp("sleep", (char *const *)(uintptr_t)exec);
 	if (end == EXIT)
 		_exit(0);
@@ -74,8 +80,8 @@ static bool pipe_is_closed(int fd, unsigned ms)
 	return false;
 }
 
-/* Our descendants but one, which have their time to go. */
-static size_t others_than(pid_t pid)
+/* Our descendants but these, which have their time to go. */
+static size_t others_than(pid_t pid, pid_t heir)
 {
 	pid_t pids[16];
 	size_t n = 0, left = 0;
@@ -84,7 +90,7 @@ static size_t others_than(pid_t pid)
 		n = procs_below(getpid(), pids, 16);
 		left = n;
 		for (size_t k = 0; k < n && k < 16; k++)
-			left -= pids[k] == pid;
+			left -= pids[k] == pid || pids[k] == heir;
 		if (left == 0)
 			break;
 		sleep_us(10000);
@@ -99,7 +105,7 @@ static size_t others_than(pid_t pid)
 static void owner_ends(struct rig *r, enum end end)
 {
 	int ready[2], held[2], status;
-	size_t left;
+	size_t left, more = 0;
 	pid_t pid, heir;
 
 	rig_untraced(r);
@@ -120,33 +126,36 @@ static void owner_ends(struct rig *r, enum end end)
 	close(ready[1]);
 	close(held[1]);
 	assert_int_equal(read(ready[0], &heir, sizeof(heir)), sizeof(heir));
-	if (end != EXEC && end != EXIT) {
+	if (!execs(end) && end != EXIT) {
 		sleep_us(20000);
 		kill(pid, SIGKILL);
 	}
-	if (end == EXEC) {
+	if (execs(end)) {
 		/* sleep lives on; nothing of the machine does. */
-		left = others_than(pid);
-		assert_int_equal(procs_file_gone(r->fd, PATIENCE_MS), 0);
-		assert_true(pipe_is_closed(held[0], PATIENCE_MS));
+		more = others_than(pid, heir);
+		if (heir == 0) {
+			assert_int_equal(procs_file_gone(r->fd, PATIENCE_MS),
+			    0);
+			assert_true(pipe_is_closed(held[0], PATIENCE_MS));
+		}
 		for (unsigned i = 0; i < 300 && procs_fds(pid) > 3; i++)
 			sleep_us(10000);
 		rig_say("after exec: %u processes, %u descriptors",
-		    (unsigned)left, (unsigned)procs_fds(pid));
-		assert_int_equal(left, 0);
+		    (unsigned)more, (unsigned)procs_fds(pid));
 		kill(pid, SIGKILL);
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	if (end == EXIT)
 		assert_int_equal(status, 0);
 	/* Its child has all that it had open, and lives. */
-	left = others_than(heir);
+	left = others_than(heir, 0);
 	if (left != 0)
 		rig_say("%u processes are left behind", (unsigned)left);
 	if (heir != 0) {
 		assert_int_equal(waitpid(heir, NULL, WNOHANG), 0);
 		kill(heir, SIGKILL);
 	}
+	assert_int_equal(more, 0);
 	assert_int_equal(left, 0);
 	assert_int_equal(procs_file_gone(r->fd, PATIENCE_MS), 0);
 	assert_true(pipe_is_closed(held[0], PATIENCE_MS));
@@ -160,6 +169,11 @@ static void owner_ends(struct rig *r, enum end end)
 static void exec_leaves_nothing(void **state)
 {
 	owner_ends(*state, EXEC);
+}
+
+static void exec_before_a_child_leaves_nothing(void **state)
+{
+	owner_ends(*state, EXEC_AS_PARENT);
 }
 
 static void exit_leaves_nothing(void **state)
@@ -192,6 +206,7 @@ int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(exec_leaves_nothing),
+		TEST(exec_before_a_child_leaves_nothing),
 		TEST(exit_leaves_nothing),
 		TEST(death_leaves_nothing),
 		TEST(death_in_run_leaves_nothing),

@@ -68,6 +68,7 @@ struct proc_file {
 
 struct proc_machine {
 	int socket;			/* [m] to it */
+	struct link held;		/* by zygote.c, while there is a socket */
 	int arena;			/* [I] */
 	uint64_t key;			/* [I] */
 	uint64_t slots[STUB_SLOTS / 64];	/* [m] 1: in use */

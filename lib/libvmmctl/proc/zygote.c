@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <sched.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -237,6 +238,59 @@ int zygote_call(struct vmmctl_machine *m, struct zygote_request *q, int fd,
 	return err != 0 ? err : result;
 }
 
+/*
+ * A zygote ends with the last descriptor of its socket, so a forked child lets
+ * go of those that it has inherited: else what we leave behind when we execute
+ * another program would stay as long as the child.
+ */
+static struct {
+	pthread_mutex_t lock;
+	struct list zygotes;	/* proc_machine.held */
+} held = { .lock = PTHREAD_MUTEX_INITIALIZER,
+    .zygotes = { { &held.zygotes.head, &held.zygotes.head } } };
+static pthread_once_t held_once = PTHREAD_ONCE_INIT;
+
+static void before_fork(void)
+{
+	pthread_mutex_lock(&held.lock);
+}
+
+static void after_fork(void)
+{
+	pthread_mutex_unlock(&held.lock);
+}
+
+static void in_forked_child(void)
+{
+	struct link *l;
+
+	LIST_EACH(l, &held.zygotes)
+		close(LIST_ITEM(l, struct proc_machine, held)->socket);
+	list_init(&held.zygotes);
+	pthread_mutex_unlock(&held.lock);
+}
+
+/* Should there be no memory for that, the child keeps them. */
+static void watch_forks(void)
+{
+	pthread_atfork(before_fork, after_fork, in_forked_child);
+}
+
+static void hold(struct proc_machine *pm)
+{
+	pthread_once(&held_once, watch_forks);
+	pthread_mutex_lock(&held.lock);
+	list_append(&held.zygotes, &pm->held);
+	pthread_mutex_unlock(&held.lock);
+}
+
+static void release(struct proc_machine *pm)
+{
+	pthread_mutex_lock(&held.lock);
+	list_remove(&pm->held);
+	pthread_mutex_unlock(&held.lock);
+}
+
 static int start_process(struct vmmctl_machine *m)
 {
 	struct proc_machine *pm = m->backend_data;
@@ -264,12 +318,14 @@ static int start_process(struct vmmctl_machine *m)
 		    "(error %d); raise the limit (ulimit -u)", -err);
 	}
 	pm->socket = sv[0];
+	hold(pm);
 	return 0;
 }
 
 /*
- * A forked child may hold our end of the socket open when we have ended.  A
- * host without pidfds (before Linux 5.3) leaves it at that.
+ * A child that was made in another way than by fork(3) may hold our end of the
+ * socket open when we have ended.  A host without pidfds (before Linux 5.3)
+ * leaves it at that.
  */
 static int introduce_owner(struct vmmctl_machine *m)
 {
@@ -330,6 +386,7 @@ void zygote_stop(struct vmmctl_machine *m)
 		shutdown(pm->socket, SHUT_WR);
 		while (poll(&p, 1, 5000) < 0 && errno == EINTR)
 			;
+		release(pm);
 		close(pm->socket);
 	}
 	if (pm->arena >= 0)
