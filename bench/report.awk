@@ -98,6 +98,8 @@ END {
 		p = b == "proc"
 		ratio("uml_getpid", b, "uml_getpid", "off", p ? "0.50" : "")
 		ratio("uml_fault", b, "uml_fault", "off", p ? "0.33" : "")
+		ratio("uml_fault_lone", b, "uml_fault_lone", "off",
+		    p ? "0.33" : "")
 		ratio("uml_fork_exec", b, "uml_fork_exec", "off",
 		    p ? "0.40" : "")
 		ratio("uml_build", b, "uml_build", "off", p ? "0.45" : "")

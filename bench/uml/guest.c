@@ -50,13 +50,13 @@ static uint64_t getpid_work(void)
 	return (now() - t) / CALLS;
 }
 
-static uint64_t touch(volatile char *p)
+static uint64_t touch(volatile char *p, size_t step)
 {
 	uint64_t t = now();
 
-	for (size_t i = 0; i < PAGES; i++)
+	for (size_t i = 0; i < PAGES; i += step)
 		p[i * PAGE] = 1;
-	return (now() - t) / PAGES;
+	return (now() - t) / (PAGES / step);
 }
 
 static char *fresh(void)
@@ -69,13 +69,24 @@ static char *fresh(void)
 	return p;
 }
 
-static uint64_t fault_work(void)
+static uint64_t faults(size_t step)
 {
 	char *p = fresh();
-	uint64_t ns = touch(p);
+	uint64_t ns = touch(p, step);
 
 	munmap(p, PAGES * PAGE);
 	return ns;
+}
+
+static uint64_t fault_work(void)
+{
+	return faults(1);
+}
+
+/* No page has one beside it. */
+static uint64_t fault_lone_work(void)
+{
+	return faults(4);
 }
 
 /* The child writes to what the parent wrote before. */
@@ -87,7 +98,7 @@ static uint64_t cow_work(void)
 
 	memset(p, 1, PAGES * PAGE);
 	if (!fork()) {
-		*ns = touch(p);
+		*ns = touch(p, 1);
 		_exit(0);
 	}
 	wait(NULL);
@@ -162,6 +173,7 @@ static const struct {
 } works[] = {
 	{ "uml_getpid", getpid_work, 0 },
 	{ "uml_fault", fault_work, 0 },
+	{ "uml_fault_lone", fault_lone_work, 0 },
 	{ "uml_cow", cow_work, 0 },
 	{ "uml_fork", fork_exit_work, 0 },
 	{ "uml_fork_exec", fork_exec_work, 0 },

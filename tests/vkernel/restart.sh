@@ -15,11 +15,12 @@ kernel()
 	done 2>/dev/null
 }
 
-# What it has: descriptors, and processes of its session.
+# What it has: descriptors, and processes of its session, but for those that
+# hold its guests: of each there is a descriptor, and they come and go.
 state()
 {
 	fds=$(ls "/proc/$1/fd" | wc -l)
-	procs=$(ps -o pid= -s "$1" | wc -l)
+	procs=$(ps -o comm= -s "$1" | grep -vc vmmctl)
 	echo "$fds descriptors, $procs processes"
 }
 
