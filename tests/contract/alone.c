@@ -186,8 +186,8 @@ static void a_thread_that_came_later_kicks(void **state)
 	begin(r, NULL, 0);
 	rig_load(r, BLOB(c_calls));
 	r->regs->rbx = 0;
-	while (calls < 1000 || kicked < 1000) {
-		if (calls == 500 && k.cpu == NULL)
+	while (calls < 500 || kicked < 200) {
+		if (calls == 250 && k.cpu == NULL)
 			kicker_start(&k, r, ~0ull, 1000, 2);
 		assert_int_equal(rig_enter(r->cpu, r->c, &r->x), 0);
 		k.exits++;
