@@ -203,7 +203,6 @@ static void a_thread_that_came_later_kicks(void **state)
 
 int main(int argc, char **argv)
 {
-	int rc;
 	const struct CMUnitTest tests[] = {
 		TEST(a_handlers_kick_ends_the_run),
 		TEST(signals_disturb_no_calls),
@@ -211,6 +210,7 @@ int main(int argc, char **argv)
 		TEST(the_end_of_the_process_is_heard),
 		TEST(a_thread_that_came_later_kicks),
 	};
+	int rc;
 
 	if (!harness_begin(argc, argv, &rc))
 		return rc;

@@ -68,7 +68,8 @@ struct proc_file {
 
 struct proc_machine {
 	int socket;			/* [m] to it */
-	struct link held;		/* by zygote.c, while there is a socket */
+	struct link held;		/* zygote.c: under held.lock, while
+					 * there is a socket */
 	int arena;			/* [I] */
 	uint64_t key;			/* [I] */
 	uint64_t slots[STUB_SLOTS / 64];	/* [m] 1: in use */
@@ -192,12 +193,13 @@ size_t filter_build(const uint64_t brief[VMMCTL_BRIEF_WORDS],
 /* What a seat's thread says next, within ns.  -ESRCH: it is gone; -EINTR: we
  * took a signal; -ETIMEDOUT. */
 int seat_receive(struct proc_seat *seat, uint64_t ns, uint64_t args[6]);
-/* The same at any time, in one call less.  -EINTR: v is kicked, or we took a
- * signal that restarts no calls. */
+/* Is there nobody else who could want the guest outside? */
 bool seat_may_listen(const struct proc_seat *seat);
+/* Then the same at any time, in one call less.  -EINTR: v is kicked, or we took
+ * a signal that restarts no calls. */
 int seat_listen(struct proc_seat *seat, struct vmmctl_vcpu *v,
     uint64_t args[6]);
-/* The same for as long as it may take.  -ETIMEDOUT: that has passed. */
+/* What the thread says, with patience.  -ETIMEDOUT: that has come to an end. */
 int seat_await(struct proc_seat *seat, uint64_t args[6]);
 /*
  * What does not answer within PATIENCE_NS, however many signals come to us, and
