@@ -276,49 +276,59 @@ static void watch_forks(void)
 	pthread_atfork(before_fork, after_fork, in_forked_child);
 }
 
-static void hold(struct proc_machine *pm)
+/* Our end of a pair is pm's socket; no fork comes between. */
+static int hold(struct proc_machine *pm, int *other)
 {
+	int sv[2], err = 0;
+
 	pthread_once(&held_once, watch_forks);
 	pthread_mutex_lock(&held.lock);
-	list_append(&held.zygotes, &pm->held);
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sv) != 0) {
+		err = -errno;
+	} else {
+		pm->socket = sv[0];
+		*other = sv[1];
+		list_append(&held.zygotes, &pm->held);
+	}
 	pthread_mutex_unlock(&held.lock);
+	return err;
 }
 
 static void release(struct proc_machine *pm)
 {
 	pthread_mutex_lock(&held.lock);
 	list_remove(&pm->held);
+	close(pm->socket);
+	pm->socket = -1;
 	pthread_mutex_unlock(&held.lock);
 }
 
 static int start_process(struct vmmctl_machine *m)
 {
 	struct proc_machine *pm = m->backend_data;
-	int program = program_open(), sv[2], err = 0;
+	int program = program_open(), other = -1, err;
 	sigset_t all, old;
 
 	if (program < 0)
 		return vmmctl_fail(m->v, program, "no shared-memory file for "
 		    "the stub program (memfd_create: error %d)", -program);
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sv) != 0) {
-		err = -errno;
+	err = hold(pm, &other);
+	if (err != 0) {
 		close(program);
 		return vmmctl_fail(m->v, err,
 		    "no descriptor is free; raise the limit (ulimit -n)");
 	}
 	sigfillset(&all);
 	sigprocmask(SIG_SETMASK, &all, &old);
-	err = spawn(program, sv[1]);
+	err = spawn(program, other);
 	sigprocmask(SIG_SETMASK, &old, NULL);
-	close(sv[1]);
+	close(other);
 	close(program);
 	if (err != 0) {
-		close(sv[0]);
+		release(pm);
 		return vmmctl_fail(m->v, err, "no process can be made "
 		    "(error %d); raise the limit (ulimit -u)", -err);
 	}
-	pm->socket = sv[0];
-	hold(pm);
 	return 0;
 }
 
@@ -387,7 +397,6 @@ void zygote_stop(struct vmmctl_machine *m)
 		while (poll(&p, 1, 5000) < 0 && errno == EINTR)
 			;
 		release(pm);
-		close(pm->socket);
 	}
 	if (pm->arena >= 0)
 		close(pm->arena);
